@@ -1,0 +1,84 @@
+/* Packets from files, standard input or an interface, as one timeline in batches. */
+#ifndef SYNFIN_CAPTURE_H
+#define SYNFIN_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "synfin/error.h"
+#include "synfin/time.h"
+
+/* One captured packet. `data` is borrowed: valid until the next sf_capture_next(). */
+struct sf_packet {
+    uint64_t number; /* counts every packet of the input from 1, before any filter */
+    sf_ns ts_ns;
+    uint32_t caplen;  /* octets at data */
+    uint32_t wirelen; /* octets on the wire, >= caplen in a sound capture */
+    uint16_t linktype; /* LINKTYPE_ value as registered by tcpdump.org (1 Ethernet, 113 SLL, ...) */
+    uint16_t interface; /* index of the interface within the whole input, from 0 */
+    bool filtered; /* the BPF filter turned it down: only count it */
+    const uint8_t *data;
+};
+
+struct sf_capture_options {
+    const char *const *files; /* "-" is standard input */
+    size_t file_count;
+    const char *const *interfaces; /* live when not empty; files and interfaces exclude each other */
+    size_t interface_count;
+    const char *filter; /* BPF text, or NULL */
+    bool strict;        /* stop at the first damaged input */
+    /* live only */
+    uint32_t snaplen;    /* 0: default */
+    uint32_t buffer_mib; /* 0: default */
+    bool promiscuous;
+};
+
+/* What became of one input. */
+struct sf_input_report {
+    const char *name;       /* as the user gave it */
+    const char *format;     /* "pcap", "pcapng", "live" */
+    const char *compression; /* "gzip", "zstd", "lz4", or NULL */
+    uint64_t packets;
+    bool damaged;           /* cut or damaged: all before the damage was delivered */
+    bool unreadable;        /* could not be opened or is not a capture */
+    struct sf_error error;  /* "FILE: what happened (packet N, byte M)", when damaged or unreadable */
+};
+
+struct sf_capture_totals {
+    uint64_t packets;  /* handed out, filtered ones included */
+    uint64_t filtered; /* of them, turned down by the filter */
+    uint64_t dropped;  /* by the kernel: pcap_stats live, interface statistics blocks in pcapng */
+};
+
+struct sf_capture;
+
+/* Opens all inputs. Returns 0 when at least one is usable (others are in the reports: partial
+ * input), -1 with *err when none is, or the filter does not compile, in which case
+ * *filter_bad is true. On success the caller owns *out and closes it with sf_capture_close(). */
+int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *options,
+                    bool *filter_bad, struct sf_error *err);
+
+/* Fills at most `capacity` packets and returns how many, in order of time over all inputs (equal
+ * times: the order of the inputs; within one input always the order of the file). 0 means the end
+ * of all input; live it may also mean that the timeout passed without a packet, then
+ * sf_capture_ended() is false. Damage ends that input only (see the reports), unless strict. */
+size_t sf_capture_next(struct sf_capture *capture, struct sf_packet *batch, size_t capacity);
+
+/* True when no packet will come any more. */
+bool sf_capture_ended(const struct sf_capture *capture);
+
+/* Makes the next sf_capture_next() of a live capture return at once and end. Async-signal-safe. */
+void sf_capture_stop(struct sf_capture *capture);
+
+struct sf_capture_totals sf_capture_totals(struct sf_capture *capture);
+
+/* Reports in the order of the inputs; valid until close; complete once the capture has ended. */
+const struct sf_input_report *sf_capture_reports(const struct sf_capture *capture, size_t *count);
+
+/* Part of the input consumed, 0..1, or a negative number when its size is not known. */
+double sf_capture_progress(const struct sf_capture *capture);
+
+void sf_capture_close(struct sf_capture *capture);
+
+#endif

@@ -1,0 +1,131 @@
+/* One TCP segment in host order, with the key of its connection and the key's hash. */
+#ifndef SYNFIN_SEGMENT_H
+#define SYNFIN_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "synfin/seq.h"
+#include "synfin/tcp.h"
+#include "synfin/time.h"
+
+/* Which way a segment goes: from end 0 of the key to end 1, or back. Indexes every array of two
+ * ends: ep[dir] is the sender. Not yet a role: see sf_flow.client. */
+enum sf_dir { SF_FROM_0, SF_FROM_1, SF_DIR_COUNT };
+
+static inline enum sf_dir sf_dir_other(enum sf_dir dir)
+{
+    return dir == SF_FROM_0 ? SF_FROM_1 : SF_FROM_0;
+}
+
+enum sf_tunnel_kind {
+    SF_TUNNEL_NONE,
+    SF_TUNNEL_IPIP,  /* IP in IP, any of the four combinations (6in4 ...) */
+    SF_TUNNEL_GRE,   /* id: key, or 0 */
+    SF_TUNNEL_VXLAN, /* id: VNI */
+    SF_TUNNEL_GENEVE, /* id: VNI */
+    SF_TUNNEL_GTP_U, /* id: TEID */
+    SF_TUNNEL_OTHER,
+};
+
+/* "ipip" "gre" "vxlan" "geneve" "gtp_u" "other"; NULL for NONE. */
+const char *sf_tunnel_name(enum sf_tunnel_kind kind);
+
+enum { SF_TUNNEL_MAX = 2, SF_VLAN_MAX = 2, SF_SACK_MAX = 4 };
+
+/* Where the addresses of a key live: equal addresses in different scopes are different hosts.
+ * Tunnels outermost first; of a deeper nesting the further ids are folded into the last one.
+ * GTP-U gives a direction its own TEID, so a TEID is noted in sf_segment but left 0 here. */
+struct sf_scope {
+    uint8_t ip_version; /* 4 or 6, of the innermost header */
+    uint8_t tunnels;    /* how many headers of tunnels were passed */
+    uint8_t tunnel_kind[SF_TUNNEL_MAX];
+    uint32_t tunnel_id[SF_TUNNEL_MAX];
+    uint16_t vlan[SF_VLAN_MAX]; /* 0 unless VLANs are part of the key */
+};
+
+/* Both ends, the smaller (address, port) first. No padding: compared and hashed as octets. IPv4
+ * addresses stand in the first four octets, the rest is 0. */
+struct sf_flow_key {
+    uint8_t addr[SF_DIR_COUNT][16];
+    uint16_t port[SF_DIR_COUNT];
+    struct sf_scope scope;
+};
+_Static_assert(sizeof(struct sf_flow_key) == 52, "sf_flow_key is hashed as octets: no padding");
+
+struct sf_sack_block {
+    sf_seq begin, end; /* [begin, end) */
+};
+
+enum sf_option_flag {
+    SF_OPT_HAS_MSS = 0x001,
+    SF_OPT_HAS_WSCALE = 0x002,
+    SF_OPT_HAS_SACK_PERMITTED = 0x004,
+    SF_OPT_HAS_SACK = 0x008,
+    SF_OPT_HAS_TIMESTAMPS = 0x010,
+    SF_OPT_HAS_FAST_OPEN = 0x020, /* option 34, or 254 with magic 0xF989: RFC 7413 */
+    SF_OPT_HAS_MPTCP = 0x040,     /* option 30: RFC 8684 */
+    SF_OPT_HAS_MD5 = 0x080,       /* option 19 or 29: MD5, TCP-AO */
+    SF_OPT_MALFORMED = 0x100,     /* the option list is damaged; those before the damage stand */
+    SF_OPT_TRUNCATED = 0x200,     /* the option list is not wholly captured */
+};
+
+struct sf_tcp_options {
+    uint16_t present; /* SF_OPT_ flags; a field below counts only when its flag is set */
+    uint16_t mss;
+    uint8_t wscale;         /* as sent, may exceed 14 */
+    uint8_t sack_count;     /* blocks below, at most SF_SACK_MAX */
+    uint8_t fast_open_len;  /* octets of the cookie; 0 is a request for one */
+    uint32_t ts_val, ts_ecr;
+    struct sf_sack_block sack[SF_SACK_MAX];
+};
+
+struct sf_segment {
+    struct sf_flow_key key;
+    uint64_t hash; /* keyed, of the key: the same for both directions */
+    enum sf_dir dir;
+
+    uint64_t packet; /* number of the packet in the input, from 1 */
+    sf_ns ts_ns;
+    sf_seq seq, ack;    /* SEG.SEQ, SEG.ACK (also when the ACK bit is off: then what stood there) */
+    uint16_t flags;     /* SF_TH_ bits */
+    uint16_t window;    /* SEG.WND as sent, unscaled */
+    uint16_t urgent;    /* urgent pointer */
+    uint16_t checksum;  /* as sent */
+    uint32_t payload_len; /* octets on the wire */
+    uint32_t payload_cap; /* of them, captured */
+    uint32_t ip_bytes;    /* octets of the innermost IP packet on the wire, header included */
+    uint16_t ip_id;       /* 0 for IPv6 without fragment header */
+    uint8_t ttl;          /* or hop limit */
+    uint8_t ip_ecn;       /* the two ECN bits of the IP header; 3 is CE */
+    uint8_t tcp_header_len;
+    bool from_fragments;  /* put together from IP fragments */
+    bool length_guessed;  /* IP total length was 0 (offload): lengths are the frame's */
+    uint16_t interface;   /* of the packet */
+    uint8_t vlan_count;   /* outer first; also when VLANs are not part of the key */
+    uint8_t tunnel_count;
+    uint16_t vlan[SF_VLAN_MAX];
+    struct {
+        uint8_t kind; /* enum sf_tunnel_kind */
+        uint32_t id;
+    } tunnel[SF_TUNNEL_MAX]; /* outer first */
+    struct sf_tcp_options options;
+
+    /* Borrowed from the packet: the innermost IP header and what was captured from there on. */
+    const uint8_t *ip;
+    uint32_t ip_cap;
+    uint32_t tcp_offset; /* of the TCP header from ip; its octets are contiguous unless from_fragments */
+};
+
+/* Octets of sequence space: SYN and FIN take one each (RFC 9293 §3.4). */
+static inline uint32_t sf_segment_seq_len(const struct sf_segment *seg)
+{
+    return seg->payload_len + !!(seg->flags & SF_TH_SYN) + !!(seg->flags & SF_TH_FIN);
+}
+
+static inline bool sf_segment_has(const struct sf_segment *seg, enum sf_option_flag option)
+{
+    return (seg->options.present & (unsigned)option) != 0;
+}
+
+#endif
