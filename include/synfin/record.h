@@ -1,0 +1,147 @@
+/* The finished connection as plain values: what every report, view and test reads. */
+#ifndef SYNFIN_RECORD_H
+#define SYNFIN_RECORD_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "synfin/anomaly.h"
+#include "synfin/segment.h"
+#include "synfin/tcp.h"
+#include "synfin/time.h"
+
+/* "Not known", printed as null: UINT64_MAX for counts, NAN for reals, NULL for names,
+ * SF_NS_UNKNOWN for times and spans, SF_TRI_UNKNOWN for claims. */
+#define SF_COUNT_UNKNOWN UINT64_MAX
+enum sf_tri { SF_TRI_FALSE = 0, SF_TRI_TRUE = 1, SF_TRI_UNKNOWN = -1 };
+
+/* The two ends by role; indexes sf_record.end. */
+enum sf_role { SF_CLIENT, SF_SERVER, SF_ROLE_COUNT, SF_ROLE_NONE = -1 };
+
+/* "client" "server"; NULL for NONE. */
+const char *sf_role_name(enum sf_role role);
+
+/* Why an end's state changed. */
+#define SF_CAUSES(X)                                                                               \
+    X(SENT_SYN, "sent SYN")                                                                        \
+    X(SENT_SYN_ACK, "sent SYN-ACK")                                                                \
+    X(SENT_FIN, "sent FIN")                                                                        \
+    X(SENT_RST, "sent RST")                                                                        \
+    X(SENT_SEGMENT, "sent a segment")                                                              \
+    X(ACKED_SYN, "acknowledged the peer's SYN")                                                    \
+    X(ACKED_FIN, "acknowledged the peer's FIN")                                                    \
+    X(SYN_ACKED, "its SYN was acknowledged")                                                       \
+    X(FIN_ACKED, "its FIN was acknowledged")                                                       \
+    X(GOT_RST, "was sent a RST")                                                                   \
+    X(PROVED, "proved by what it sent")                                                            \
+    X(RETRACTED, "retracted")
+
+enum sf_cause {
+#define X(id, name) SF_CAUSE_##id,
+    SF_CAUSES(X)
+#undef X
+        SF_CAUSE_COUNT
+};
+const char *sf_cause_name(enum sf_cause cause);
+
+struct sf_timeline_entry {
+    uint64_t packet;
+    sf_ns t_ns; /* since the connection's start */
+    enum sf_role end;
+    enum sf_tcp_state from, to; /* from is SF_STATE_NONE in an end's first entry */
+    bool proved;
+    enum sf_cause cause;
+};
+
+enum { SF_DETAIL_TEXT = 160, SF_VERDICT_TEXT = 512 };
+
+struct sf_anomaly_entry {
+    enum sf_anomaly name;
+    enum sf_role end; /* whose doing it is, SF_ROLE_NONE when it belongs to neither */
+    enum sf_severity severity;
+    uint64_t count;
+    uint64_t first_packet, last_packet;
+    char detail[SF_DETAIL_TEXT]; /* a sentence; begins with "kind=x: " or "stage=x: " where there is one */
+};
+
+/* Samples of a span of time; the rest is unknown when samples is 0. */
+struct sf_record_times {
+    uint64_t samples;
+    sf_ns min_ns, avg_ns, max_ns, stdev_ns, p50_ns, p95_ns;
+};
+
+struct sf_record_end {
+    char ip[48]; /* RFC 5952 for IPv6 */
+    uint64_t port;
+    const char *state; /* NULL: sent nothing and nothing is proved of it */
+    enum sf_tri state_proved;
+    uint64_t isn;
+    uint64_t mss, window_scale; /* as announced in its SYN */
+    enum sf_tri sack_permitted, timestamps;
+    enum sf_tri ecn_negotiated;
+    uint64_t ecn_ce, ecn_ece, ecn_cwr; /* packets sent with CE, ECE, CWR */
+    enum sf_tri mptcp, fast_open_cookie;
+    uint64_t ttl_min, ttl_max;
+    uint64_t packets, ip_bytes, payload_bytes, data_packets, acks, pure_acks;
+    uint64_t syns, fins, rsts, pushes, urgents;
+    uint64_t unique_bytes, stream_bytes, missing_bytes;
+    uint64_t retransmitted_packets, retransmitted_bytes;
+    uint64_t retransmissions_timeout, retransmissions_fast, retransmissions_spurious;
+    uint64_t out_of_order_packets, duplicate_acks, sack_packets, dsack_packets;
+    uint64_t keep_alives, zero_window_probes, zero_windows;
+    sf_ns zero_window_time_ns;
+    uint64_t window_full;
+    uint64_t window_min, window_max, window_last; /* octets, scaled */
+    uint64_t in_flight_max, initial_window_bytes;
+    uint64_t segment_min, segment_max;
+    double segment_avg;
+    struct sf_record_times rtt;
+    double throughput; /* unique octets a second */
+    struct sf_record_times response_time;
+    sf_ns idle_max_ns;
+    uint64_t capture_duplicates;
+};
+
+struct sf_record {
+    uint64_t id;
+    char uid[24];
+    char community_id[40];
+    sf_ns start_ns, end_ns, duration_ns;
+    uint64_t first_packet, last_packet;
+    const char *role_basis; /* "syn" "syn_ack" "port" "first_packet" */
+    uint8_t vlan_count, tunnel_count;
+    uint16_t vlan[SF_VLAN_MAX];
+    struct {
+        const char *type;
+        uint64_t id;
+    } tunnel[SF_TUNNEL_MAX];
+
+    const char *open_how;
+    sf_ns open_syn_ack_delay_ns, open_ack_delay_ns, open_rtt_ns;
+    const char *close_how;
+    const char *close_first; /* "client" "server" NULL */
+    const char *reset_by;    /* NULL: close.reset is null as a whole */
+    uint64_t reset_packet;
+    const char *reset_kind, *reset_validity, *reset_effect;
+    const char *ended_by; /* "closed" "reused" "idle" "evicted" "capture_end" */
+    enum sf_severity severity;
+    char verdict[SF_VERDICT_TEXT];
+
+    struct sf_record_end end[SF_ROLE_COUNT];
+
+    /* Owned by the tracker, valid during the sink call. */
+    const struct sf_timeline_entry *timeline;
+    size_t timeline_count;
+    const struct sf_anomaly_entry *anomalies;
+    size_t anomaly_count;
+
+    const char *zeek_conn_state; /* NULL: the zeek object is null as a whole */
+    char zeek_history[64];
+    uint64_t zeek_orig_bytes, zeek_resp_bytes, zeek_missed_bytes; /* unknown where Zeek prints - */
+    const char *zeek_originator;                                  /* "client" "server" */
+    uint64_t zeek_records;
+    uint64_t wireshark_completeness;
+};
+
+#endif

@@ -1,0 +1,131 @@
+/* The tracker: segments in, events and finished connections out.
+ *
+ * Rules of inference:
+ * 1. A segment is evidence about its sender. Per segment, in this order: what the sender has
+ *    provably received (the peer's SYN or FIN lies below its ACK); what it sends (RST, SYN, FIN);
+ *    what its peer may now be assumed to have received (an ACK of SYN, an ACK of FIN, a RST), since
+ *    nothing acknowledges those. Within a segment RFC 9293 §3.10.7.4's order holds.
+ * 2. A state reached by assumption is marked so, and taken back when the peer sends again what the
+ *    assumption said had arrived.
+ * 3. Without a SYN an end starts in ESTABLISHED, assumed; no initial sequence number is invented.
+ * 4. A connection ends by closing and lingering, by a new SYN on its addresses and ports, by a bound
+ *    that the user set, or with the input; never because it was idle.
+ * 5. The tap may lose packets. "Unknown" is a value. */
+#ifndef SYNFIN_TRACK_H
+#define SYNFIN_TRACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "synfin/decode.h"
+#include "synfin/record.h"
+#include "synfin/segment.h"
+
+enum sf_event_kind { SF_EVENT_STATE, SF_EVENT_ANOMALY };
+
+struct sf_event {
+    uint64_t packet; /* at which it became known: events come in packet order */
+    sf_ns t_ns;      /* since the connection's start */
+    uint64_t conn;   /* id of the connection */
+    enum sf_role end; /* by the roles known at that packet; NONE when it belongs to neither */
+    enum sf_event_kind kind;
+    /* SF_EVENT_STATE */
+    enum sf_tcp_state from, to;
+    bool proved;
+    enum sf_cause cause;
+    /* SF_EVENT_ANOMALY */
+    enum sf_anomaly anomaly;
+    enum sf_severity severity;
+    char detail[SF_DETAIL_TEXT];
+};
+
+/* Labels of a segment, synfin's own judgement and, from the wireshark view, tshark's. */
+#define SF_LABELS(X)                                                                               \
+    X(RETRANSMISSION, "retransmission")                                                            \
+    X(FAST_RETRANSMISSION, "fast_retransmission")                                                  \
+    X(SPURIOUS_RETRANSMISSION, "spurious_retransmission")                                          \
+    X(OUT_OF_ORDER, "out_of_order")                                                                \
+    X(DUPLICATE_ACK, "duplicate_ack")                                                              \
+    X(LOST_SEGMENT, "lost_segment")                                                                \
+    X(ACK_LOST_SEGMENT, "ack_lost_segment")                                                        \
+    X(ZERO_WINDOW, "zero_window")                                                                  \
+    X(ZERO_WINDOW_PROBE, "zero_window_probe")                                                      \
+    X(ZERO_WINDOW_PROBE_ACK, "zero_window_probe_ack")                                              \
+    X(WINDOW_UPDATE, "window_update")                                                              \
+    X(WINDOW_FULL, "window_full")                                                                  \
+    X(KEEP_ALIVE, "keep_alive")                                                                    \
+    X(KEEP_ALIVE_ACK, "keep_alive_ack")                                                            \
+    X(REUSED_PORTS, "reused_ports")                                                                \
+    X(CAPTURE_DUPLICATE, "capture_duplicate")                                                      \
+    X(TAP_REORDER, "tap_reorder")
+
+enum sf_label {
+#define X(id, name) SF_LABEL_##id,
+    SF_LABELS(X)
+#undef X
+        SF_LABEL_COUNT
+};
+const char *sf_label_name(enum sf_label label);
+
+/* What was found of one segment; filled by sf_tracker_segment(). */
+struct sf_judgement {
+    uint64_t conn;       /* id of the connection it was given to */
+    enum sf_role from;   /* its sender's role, as known at this packet */
+    int64_t seq, ack;    /* relative: the SYN is 0, the first octet 1; ack is 0 without ACK bit */
+    uint64_t window;     /* octets, scaled where the scale is known */
+    uint32_t labels;     /* bits 1 << SF_LABEL_x, synfin's own */
+    uint32_t wireshark;  /* the same, tshark's; 0 unless want_labels */
+    sf_ns rtt_ns;        /* sample that this segment's ACK gives, or SF_NS_UNKNOWN */
+    uint64_t in_flight;  /* octets its sender has outstanding after it */
+};
+
+struct sf_track_options {
+    sf_ns linger_ns;       /* a closed connection absorbs late segments for so long */
+    sf_ns idle_timeout_ns; /* 0: none */
+    uint64_t max_memory;   /* octets, 0: none */
+    bool want_events;
+    bool want_labels; /* run the wireshark view on every segment */
+};
+
+/* Totals for the `end` line; all since the start. */
+struct sf_track_totals {
+    uint64_t connections;        /* records handed out */
+    uint64_t capture_duplicates; /* packets */
+    uint64_t evicted;
+    uint64_t late_segments;
+};
+
+struct sf_tracker;
+
+/* NULL on lack of memory. Owns every connection until it is handed out as a record. */
+struct sf_tracker *sf_tracker_new(const struct sf_track_options *options);
+void sf_tracker_free(struct sf_tracker *tracker);
+
+/* Hints that the segment's connection will be needed soon. */
+void sf_tracker_prefetch(const struct sf_tracker *tracker, const struct sf_segment *seg);
+
+/* Gives one segment to its connection, opening one where there is none. Time moves on to the
+ * segment's, which may first end lingering connections: fetch records and events after each call.
+ * On return *out, when not NULL, says what was found. */
+void sf_tracker_segment(struct sf_tracker *tracker, const struct sf_segment *seg,
+                        struct sf_judgement *out);
+
+/* An ICMP error that quotes a segment: noted in its connection, if there is one. */
+void sf_tracker_icmp(struct sf_tracker *tracker, const struct sf_icmp_quote *quote);
+
+/* Moves time on without a packet (live: idle interface). */
+void sf_tracker_tick(struct sf_tracker *tracker, sf_ns now_ns);
+
+/* The input is over: every connection still open becomes a record, in order of id. */
+void sf_tracker_finish(struct sf_tracker *tracker);
+
+/* Takes the next event / finished connection; false when there is none. The event's connection may
+ * be among the records waiting: fetch events first. A record's lists stay valid until the next call
+ * of any function of the tracker. */
+bool sf_tracker_event(struct sf_tracker *tracker, struct sf_event *out);
+bool sf_tracker_record(struct sf_tracker *tracker, struct sf_record *out);
+
+struct sf_track_totals sf_tracker_totals(const struct sf_tracker *tracker);
+
+#endif
