@@ -141,7 +141,13 @@ struct sf_record {
     uint64_t zeek_orig_bytes, zeek_resp_bytes, zeek_missed_bytes; /* unknown where Zeek prints - */
     const char *zeek_originator;                                  /* "client" "server" */
     uint64_t zeek_records;
-    uint64_t wireshark_completeness;
+    uint64_t wireshark_completeness; /* unknown: no view ran */
+
+    /* Not fields: what the views need to fill theirs. */
+    struct sf_flow_key key;
+    enum sf_dir client;         /* which end of the key is the client */
+    void *view;                 /* content of the slot, may be NULL */
+    uint64_t view_next_packet;  /* first packet of the next incarnation in the same slot, 0: none */
 };
 
 #endif

@@ -75,9 +75,11 @@ struct sf_judgement {
     int64_t seq, ack;    /* relative: the SYN is 0, the first octet 1; ack is 0 without ACK bit */
     uint64_t window;     /* octets, scaled where the scale is known */
     uint32_t labels;     /* bits 1 << SF_LABEL_x, synfin's own */
-    uint32_t wireshark;  /* the same, tshark's; 0 unless want_labels */
+    uint32_t wireshark;  /* the same, tshark's; left 0 here, see view.h */
     sf_ns rtt_ns;        /* sample that this segment's ACK gives, or SF_NS_UNKNOWN */
     uint64_t in_flight;  /* octets its sender has outstanding after it */
+    sf_ns t_ns;          /* since the connection's start */
+    void **view;         /* slot of the views (view.h) for these addresses and ports; *view starts NULL */
 };
 
 struct sf_track_options {
@@ -85,7 +87,6 @@ struct sf_track_options {
     sf_ns idle_timeout_ns; /* 0: none */
     uint64_t max_memory;   /* octets, 0: none */
     bool want_events;
-    bool want_labels; /* run the wireshark view on every segment */
 };
 
 /* Totals for the `end` line; all since the start. */

@@ -1,0 +1,34 @@
+/* The verdicts of the tools people know, by those tools' own rules, fed the same segments. A view
+ * keeps its state in a slot that the tracker carries for each pair of addresses and ports; it lives
+ * on through every incarnation, since the tools cut connections elsewhere than we do. */
+#ifndef SYNFIN_VIEW_H
+#define SYNFIN_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "synfin/record.h"
+#include "synfin/track.h"
+
+struct sf_views;
+
+struct sf_view_options {
+    bool zeek;             /* conn_state, history, bytes: spec of Zeek 9 */
+    bool zeek_checksums;   /* leave segments with a wrong checksum out, as Zeek does without -C */
+    bool wireshark_labels; /* per-segment labels besides completeness: tshark 4.0 */
+};
+
+/* NULL on lack of memory. */
+struct sf_views *sf_views_new(const struct sf_view_options *options);
+void sf_views_free(struct sf_views *views);
+
+/* Shows the views one segment, in the order of the capture, after the tracker has judged it.
+ * Fills judgement->wireshark when labels are wanted. Capture duplicates are shown too. */
+void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
+                      struct sf_judgement *judgement);
+
+/* Fills the record's zeek and wireshark fields; gives the slot's memory back when the record says
+ * that no later incarnation uses it (record->view_next_packet is 0). */
+void sf_views_record(struct sf_views *views, struct sf_record *record);
+
+#endif
