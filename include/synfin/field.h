@@ -3,6 +3,7 @@
 #ifndef SYNFIN_FIELD_H
 #define SYNFIN_FIELD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,7 +35,7 @@ struct sf_field {
 };
 
 /* All fields in the order of the JSON line (the fields of `client`, then of `server`, stand in
- * their place). Built once, on first use by sf_fields_init(); read-only from then on. */
+ * their place). */
 const struct sf_field *sf_fields(size_t *count);
 
 /* The field of that path, or NULL. */
