@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "decode_internal.h"
 
@@ -55,11 +56,19 @@ enum sf_verdict sf_decode(struct sf_decoder *decoder, const struct sf_packet *pa
 
     uint32_t cap = packet->caplen;
     uint32_t wire = packet->wirelen > cap ? packet->wirelen : cap;
-    struct sf_walk walk = {
-        .decoder = decoder,
-        .packet = packet,
-        .out = out,
-        .rest = {.at = packet->data, .cap = cap, .wire = wire},
-    };
+    struct sf_walk walk; /* ip is set by the first IP header; zeroing it all costs too much here */
+    walk.decoder = decoder;
+    walk.packet = packet;
+    walk.out = out;
+    walk.rest = (struct sf_cut){packet->data, cap, wire};
+    walk.scope = (struct sf_scope){0};
+    memset(walk.tunnel_id, 0, sizeof(walk.tunnel_id));
+    memset(walk.vlan, 0, sizeof(walk.vlan));
+    walk.vlan_count = 0;
+    walk.depth = 0;
+    walk.from_fragments = false;
+    walk.checksum_wrong = false;
+    walk.datagram_bytes = 0;
+    walk.datagram_captured = 0;
     return sf_decode_link(&walk, packet->linktype);
 }

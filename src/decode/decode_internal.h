@@ -144,6 +144,7 @@ enum sf_verdict sf_decode_mpls(struct sf_walk *walk);
 enum sf_verdict sf_decode_pppoe(struct sf_walk *walk);
 enum sf_verdict sf_decode_ppp(struct sf_walk *walk);
 enum sf_verdict sf_decode_wifi(struct sf_walk *walk);
+enum sf_verdict sf_decode_capwap_wifi(struct sf_walk *walk);
 enum sf_verdict sf_decode_radiotap(struct sf_walk *walk);
 enum sf_verdict sf_decode_prism(struct sf_walk *walk);
 enum sf_verdict sf_decode_avs(struct sf_walk *walk);

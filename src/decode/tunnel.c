@@ -1,4 +1,4 @@
-/* Tunnels: IP in IP, EtherIP, GRE and, over UDP, VXLAN, GENEVE, GTP-U, Teredo, L2TP, MPLS. */
+/* Tunnels: IP in IP, EtherIP, GRE and, over UDP, VXLAN, GENEVE, GTP-U and older kinds. */
 #include "decode_internal.h"
 
 static const char *const tunnel_names[] = {
@@ -100,7 +100,7 @@ static enum sf_verdict decode_wccp(struct sf_walk *walk)
 /* Types by which Aruba's access points tunnel IEEE 802.11 frames. */
 static bool is_aruba(uint16_t type)
 {
-    return (type >= 0x8200 && type <= 0x8230) || type == 0x9000;
+    return (type >= 0x8200 && type <= 0x83f0 && (type & 0x0f) == 0) || type == 0x9000;
 }
 
 static enum sf_verdict decode_gre_payload(struct sf_walk *walk, const struct gre *gre)
@@ -141,14 +141,32 @@ static enum sf_verdict decode_gre_pptp(struct sf_walk *walk, const uint8_t *flag
     return sf_decode_ppp(walk);
 }
 
+/* MikroTik's Ethernet over IP: flags, type, length, tunnel id in little-endian order. */
+static enum sf_verdict decode_gre_eoip(struct sf_walk *walk)
+{
+    enum { HEADER = 8 };
+    enum sf_verdict verdict = need(walk, HEADER);
+    if (verdict != SF_VERDICT_OK)
+        return verdict;
+    uint16_t len = sf_be16(walk->rest.at + 4);
+    uint32_t id = sf_le16(walk->rest.at + 6);
+    if (!sf_walk_enter(walk, SF_TUNNEL_GRE, id, id))
+        return SF_VERDICT_NOT_TCP;
+    sf_cut_skip(&walk->rest, HEADER);
+    sf_cut_trim(&walk->rest, len);
+    return sf_decode_ethernet(walk);
+}
+
 /* RFC 2784 §2, RFC 2890 §2. Source routes (RFC 1701) are nowhere used and not read. */
 static enum sf_verdict decode_gre(struct sf_walk *walk)
 {
-    enum { HEADER_MIN = 4 };
+    enum { HEADER_MIN = 4, EOIP = 0x20016400 };
     enum sf_verdict verdict = need(walk, HEADER_MIN);
     if (verdict != SF_VERDICT_OK)
         return verdict;
     const uint8_t *flags = walk->rest.at;
+    if (sf_be32(flags) == EOIP)
+        return decode_gre_eoip(walk);
     if ((flags[1] & GRE_VERSION) == 1)
         return decode_gre_pptp(walk, flags);
     if ((flags[1] & GRE_VERSION) != 0 || (flags[0] & GRE_ROUTING) != 0)
@@ -334,6 +352,45 @@ static enum sf_verdict decode_l2tp(struct sf_walk *walk)
     return sf_decode_ppp(walk);
 }
 
+/* AYIYA (draft-massar-v6ops-ayiya-02 §3): identity of 2^n octets, signature in words of four. */
+static enum sf_verdict decode_ayiya(struct sf_walk *walk)
+{
+    enum { FIXED = 8, FORWARD = 1 };
+    enum sf_verdict verdict = need(walk, FIXED);
+    if (verdict != SF_VERDICT_OK)
+        return verdict;
+    const uint8_t *at = walk->rest.at;
+    uint32_t header = FIXED + (1u << (at[0] >> 4)) + (at[1] >> 4) * 4u;
+    bool carries_ip =
+        (at[2] & 0x0f) == FORWARD && (at[3] == SF_IPPROTO_IPIP || at[3] == SF_IPPROTO_IPV6);
+    verdict = need(walk, header);
+    if (verdict != SF_VERDICT_OK)
+        return verdict;
+    if (!carries_ip || !sf_walk_enter(walk, SF_TUNNEL_OTHER, 0, 0))
+        return SF_VERDICT_NOT_TCP;
+    sf_cut_skip(&walk->rest, header);
+    return sf_decode_ip(walk);
+}
+
+/* RFC 5415 §4.3: header length in words of four octets, then an IEEE 802.3 or 802.11 frame. */
+static enum sf_verdict decode_capwap(struct sf_walk *walk)
+{
+    enum { FIXED = 8, NATIVE = 0x01, FRAGMENT = 0x80 };
+    enum sf_verdict verdict = need(walk, FIXED);
+    if (verdict != SF_VERDICT_OK)
+        return verdict;
+    const uint8_t *at = walk->rest.at;
+    uint32_t header = (at[1] >> 3) * 4u;
+    bool is_whole = at[0] == 0 && (at[3] & FRAGMENT) == 0 && header >= FIXED;
+    verdict = need(walk, header);
+    if (verdict != SF_VERDICT_OK)
+        return verdict;
+    if (!is_whole || !sf_walk_enter(walk, SF_TUNNEL_OTHER, 0, 0))
+        return SF_VERDICT_NOT_TCP;
+    sf_cut_skip(&walk->rest, header);
+    return (at[2] & NATIVE) != 0 ? sf_decode_capwap_wifi(walk) : sf_decode_ethernet(walk);
+}
+
 /* RFC 7510 §3. */
 static enum sf_verdict decode_mpls(struct sf_walk *walk)
 {
@@ -347,9 +404,10 @@ static const struct {
     enum sf_verdict (*decode)(struct sf_walk *walk);
 } ports[] = {
     {1701, true, decode_l2tp},   {2152, true, decode_gtp},        {3544, true, decode_teredo},
-    {4789, false, decode_vxlan}, {4790, false, decode_vxlan_gpe}, {6081, false, decode_geneve},
-    {6635, false, decode_mpls},  {8472, false, decode_vxlan}, /* Linux before the port was assigned
-                                                               */
+    {4789, false, decode_vxlan}, {4790, false, decode_vxlan_gpe}, {5072, true, decode_ayiya},
+    {5247, true, decode_capwap}, {6081, false, decode_geneve},    {6635, false, decode_mpls},
+    {8472, false, decode_vxlan}, /* Linux before the port was assigned
+                                  */
 };
 
 /* A port is a guess: what does not read as the tunnel is no error. */

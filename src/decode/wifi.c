@@ -39,23 +39,35 @@ static enum sf_verdict decode_aggregate(struct sf_walk *walk)
     return sf_decode_llc(walk);
 }
 
-/* pad: whether the MAC header was padded to a multiple of four octets. */
-static enum sf_verdict decode_frame(struct sf_walk *walk, bool pad)
+/* How capturing changed the MAC header. */
+enum frame_form {
+    FORM_PLAIN,
+    FORM_PADDED,  /* to a multiple of four octets */
+    FORM_SWAPPED, /* the octets of frame and sequence control, perhaps */
+};
+
+static bool is_data(uint8_t control)
+{
+    return (control & (VERSION_MASK | TYPE_MASK)) == TYPE_DATA;
+}
+
+static enum sf_verdict decode_frame(struct sf_walk *walk, enum frame_form form)
 {
     struct sf_cut *rest = &walk->rest;
     enum sf_verdict verdict = sf_cut_need(rest, 2, SF_VERDICT_MALFORMED_LINK);
     if (verdict != SF_VERDICT_OK)
         return verdict;
-    const uint8_t *control = rest->at;
-    if ((control[0] & (VERSION_MASK | TYPE_MASK | SUBTYPE_NO_DATA)) != TYPE_DATA)
+    bool swap = form == FORM_SWAPPED && !is_data(rest->at[0]);
+    const uint8_t control[2] = {rest->at[swap], rest->at[!swap]};
+    if (!is_data(control[0]) || (control[0] & SUBTYPE_NO_DATA) != 0)
         return SF_VERDICT_NOT_IP;
     uint32_t len = mac_header_len(control);
-    uint32_t padded = pad ? (len + 3) / 4 * 4 : len;
+    uint32_t padded = form == FORM_PADDED ? (len + 3) / 4 * 4 : len;
     verdict = sf_cut_need(rest, padded, SF_VERDICT_MALFORMED_LINK);
     if (verdict != SF_VERDICT_OK)
         return verdict;
 
-    bool is_later_fragment = (rest->at[22] & 0x0f) != 0;
+    bool is_later_fragment = (rest->at[22 + swap] & 0x0f) != 0;
     if ((control[1] & PROTECTED) != 0 || is_later_fragment)
         return SF_VERDICT_NOT_IP;
     bool is_qos = (control[0] & SUBTYPE_QOS) != 0;
@@ -67,7 +79,13 @@ static enum sf_verdict decode_frame(struct sf_walk *walk, bool pad)
 
 enum sf_verdict sf_decode_wifi(struct sf_walk *walk)
 {
-    return decode_frame(walk, false);
+    return decode_frame(walk, FORM_PLAIN);
+}
+
+/* Cisco's access points send the two control fields' octets the other way round. */
+enum sf_verdict sf_decode_capwap_wifi(struct sf_walk *walk)
+{
+    return decode_frame(walk, FORM_SWAPPED);
 }
 
 /* Whether the radiotap header, `len` octets at `at`, says that the MAC header is padded: bit 0x20
@@ -102,7 +120,7 @@ enum sf_verdict sf_decode_radiotap(struct sf_walk *walk)
         return verdict;
     bool pad = radiotap_says_padded(rest->at, len);
     sf_cut_skip(rest, len);
-    return decode_frame(walk, pad);
+    return decode_frame(walk, pad ? FORM_PADDED : FORM_PLAIN);
 }
 
 /* Passes a header whose octets are counted in its second word. */
@@ -119,7 +137,7 @@ static enum sf_verdict decode_counted(struct sf_walk *walk, bool little_endian)
     if (verdict != SF_VERDICT_OK)
         return verdict;
     sf_cut_skip(rest, len);
-    return decode_frame(walk, false);
+    return decode_frame(walk, FORM_PLAIN);
 }
 
 enum sf_verdict sf_decode_avs(struct sf_walk *walk)
