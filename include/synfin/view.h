@@ -9,12 +9,14 @@
 
 #include "synfin/record.h"
 #include "synfin/track.h"
+#include "synfin/zeek_row.h"
 
 struct sf_views;
 
 struct sf_view_options {
     bool zeek;             /* conn_state, history, bytes: spec of Zeek 9 */
     bool zeek_checksums;   /* leave segments with a wrong checksum out, as Zeek does without -C */
+    bool zeek_rows;        /* queue every row of conn.log for sf_views_zeek_row() */
     bool wireshark_labels; /* per-segment labels besides completeness: tshark 4.0 */
 };
 
@@ -30,5 +32,9 @@ void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
 /* Fills the record's zeek and wireshark fields; gives the slot's memory back when the record says
  * that no later incarnation uses it (record->view_next_packet is 0). */
 void sf_views_record(struct sf_views *views, struct sf_record *record);
+
+/* Takes the next row that is final: cut by Zeek's rules when a later segment of the same addresses
+ * and ports was shown, or let go with its slot. False when there is none, or zeek_rows is off. */
+bool sf_views_zeek_row(struct sf_views *views, struct sf_zeek_row *out);
 
 #endif

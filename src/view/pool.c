@@ -1,0 +1,65 @@
+/* Items of one size from chunks: no allocation per packet, one call to give all back. */
+#include "view_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ITEMS_PER_CHUNK = 64 };
+
+/* Stands before the items of a chunk, and in a free item. */
+struct link {
+    struct link *next;
+};
+
+static size_t padded(size_t size)
+{
+    size_t unit = _Alignof(max_align_t);
+    return (size + unit - 1) / unit * unit;
+}
+
+static void *carve(struct sf_pool *pool)
+{
+    size_t size = padded(pool->item_size);
+    if (pool->left_in_chunk == 0) {
+        struct link *chunk = malloc(padded(sizeof(struct link)) + ITEMS_PER_CHUNK * size);
+        if (chunk == NULL)
+            return NULL;
+        chunk->next = pool->chunks;
+        pool->chunks = chunk;
+        pool->left_in_chunk = ITEMS_PER_CHUNK;
+    }
+    unsigned char *items = (unsigned char *)pool->chunks + padded(sizeof(struct link));
+    return items + --pool->left_in_chunk * size;
+}
+
+void *sf_pool_take(struct sf_pool *pool)
+{
+    assert(pool->item_size >= sizeof(struct link));
+    struct link *item = pool->free_items;
+    if (item != NULL)
+        pool->free_items = item->next;
+    else
+        item = carve(pool);
+    if (item != NULL)
+        memset(item, 0, pool->item_size);
+    return item;
+}
+
+void sf_pool_give(struct sf_pool *pool, void *item)
+{
+    struct link *head = item;
+    head->next = pool->free_items;
+    pool->free_items = head;
+}
+
+void sf_pool_dispose(struct sf_pool *pool)
+{
+    struct link *chunk = pool->chunks;
+    while (chunk != NULL) {
+        struct link *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+    *pool = (struct sf_pool){.item_size = pool->item_size};
+}

@@ -1,0 +1,77 @@
+/* The door of the views: slots, and which view sees what. */
+#include "synfin/view.h"
+
+#include <stdlib.h>
+
+#include "view_internal.h"
+
+struct sf_views *sf_views_new(const struct sf_view_options *options)
+{
+    struct sf_views *views = calloc(1, sizeof *views);
+    if (views == NULL)
+        return NULL;
+    views->options = *options;
+    views->slots.item_size = sizeof(struct sf_view_slot);
+    views->ranges.item_size = sizeof(struct sf_zeek_range);
+    views->zeek_cuts.item_size = sizeof(struct sf_zeek_cut);
+    views->wire_cuts.item_size = sizeof(struct sf_wire_cut);
+    views->wire_labels.item_size = sizeof(struct sf_wire_labels);
+    views->unacked.item_size = sizeof(struct sf_wire_unacked);
+    views->rows.item_size = sizeof(struct sf_zeek_row_node);
+    return views;
+}
+
+void sf_views_free(struct sf_views *views)
+{
+    if (views == NULL)
+        return;
+    sf_pool_dispose(&views->slots);
+    sf_pool_dispose(&views->ranges);
+    sf_pool_dispose(&views->zeek_cuts);
+    sf_pool_dispose(&views->wire_cuts);
+    sf_pool_dispose(&views->wire_labels);
+    sf_pool_dispose(&views->unacked);
+    sf_pool_dispose(&views->rows);
+    free(views);
+}
+
+void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
+                      struct sf_judgement *judgement)
+{
+    struct sf_view_slot *slot = *judgement->view;
+    if (slot == NULL) {
+        slot = sf_pool_take(&views->slots);
+        if (slot == NULL)
+            return;
+        *judgement->view = slot;
+    }
+    if (views->options.zeek)
+        sf_zeek_segment(views, slot, seg);
+    judgement->wireshark = sf_wire_segment(views, slot, seg);
+}
+
+void sf_views_record(struct sf_views *views, struct sf_record *record)
+{
+    struct sf_view_slot *slot = record->view;
+    sf_zeek_record(views, slot, record);
+    sf_wire_record(views, slot, record);
+    if (slot == NULL || record->view_next_packet != 0)
+        return;
+    sf_zeek_dispose(views, slot, &record->key);
+    sf_wire_dispose(views, slot);
+    sf_pool_give(&views->slots, slot);
+    record->view = NULL;
+}
+
+bool sf_views_zeek_row(struct sf_views *views, struct sf_zeek_row *out)
+{
+    struct sf_zeek_row_node *node = views->first_row;
+    if (node == NULL)
+        return false;
+    *out = node->row;
+    views->first_row = node->next;
+    if (views->first_row == NULL)
+        views->last_row = NULL;
+    sf_pool_give(&views->rows, node);
+    return true;
+}

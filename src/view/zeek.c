@@ -1,0 +1,362 @@
+/* When Zeek's connections begin and end, and the row of conn.log that each becomes. Timers run on
+ * packet time; only the tuple's own packets change what they look at, so they are asked late. */
+#include <string.h>
+
+#include "view_internal.h"
+
+/* scripts/base/init-bare.zeek: tcp_attempt_delay, tcp_SYN_timeout, tcp_session_timer,
+ * tcp_connection_linger, tcp_close_delay; a connection starts with udp_inactivity_timeout. */
+static const sf_ns ATTEMPT_DELAY = 5 * SF_SEC;
+static const sf_ns FIRST_EXPIRE_CHECK = 5 * SF_SEC;
+static const sf_ns EXPIRE_CHECK_PERIOD = 6 * SF_SEC;
+static const sf_ns CONNECTION_LINGER = 5 * SF_SEC;
+static const sf_ns HANDSHAKE_INACTIVITY = 60 * SF_SEC;
+
+/* likely_server_ports, as the protocol scripts loaded by default fill it. */
+static const uint16_t likely_server_ports[] = {
+    21,   22,   25,   53,   79,   80,   81,   88,   135,  139,   143,  389,  443,
+    445,  465,  502,  514,  563,  585,  587,  614,  631,  636,   989,  990,  992,
+    993,  995,  1080, 1434, 1883, 2811, 3128, 3268, 3306, 3389,  5222, 5223, 5269,
+    5432, 6379, 6666, 6667, 6668, 6669, 8000, 8080, 8888, 20000,
+};
+
+static bool is_likely_server(uint16_t port)
+{
+    for (size_t i = 0; i < sizeof likely_server_ports / sizeof likely_server_ports[0]; i++) {
+        if (likely_server_ports[i] == port)
+            return true;
+    }
+    return false;
+}
+
+static bool is_broadcast(const struct sf_flow_key *key, enum sf_dir dir)
+{
+    static const uint8_t broadcast[4] = {255, 255, 255, 255};
+    return key->scope.ip_version == 4 && memcmp(key->addr[dir], broadcast, sizeof broadcast) == 0;
+}
+
+/* Whether the first packet's receiver, not its sender, is taken for the originator. */
+static bool starts_flipped(const struct sf_segment *seg)
+{
+    bool has_syn = (seg->flags & SF_TH_SYN) != 0;
+    if (has_syn && !(seg->flags & SF_TH_ACK))
+        return false;
+    uint16_t source = seg->key.port[seg->dir];
+    uint16_t destination = seg->key.port[sf_dir_other(seg->dir)];
+    if (!is_likely_server(source) || is_broadcast(&seg->key, sf_dir_other(seg->dir)))
+        return false;
+    return !is_likely_server(destination) || (!has_syn && source < destination);
+}
+
+static void begin(struct sf_zeek_conn *conn, const struct sf_segment *seg)
+{
+    *conn = (struct sf_zeek_conn){
+        .first_packet = seg->packet,
+        .start_ns = seg->ts_ns,
+        .last_ns = seg->ts_ns,
+        .attempt_ns = SF_NS_UNKNOWN,
+        .delete_ns = SF_NS_UNKNOWN,
+        .idle_limit_ns = HANDSHAKE_INACTIVITY,
+        .originator = (uint8_t)seg->dir,
+        .is_active = true,
+    };
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        conn->end[dir].delivered = 1;
+        conn->end[dir].trimmed = 1;
+    }
+    if (starts_flipped(seg))
+        sf_zeek_flip(conn);
+}
+
+static bool is_closed(const struct sf_zeek_conn *conn)
+{
+    return conn->end[0].did_close || conn->end[1].did_close;
+}
+
+static bool any_in_state(const struct sf_zeek_conn *conn, enum sf_zeek_state state)
+{
+    return conn->end[0].state == state || conn->end[1].state == state;
+}
+
+/* Whether the segment belongs to a new connection of the same addresses and ports. */
+static bool is_reuse(const struct sf_zeek_conn *conn, const struct sf_segment *seg)
+{
+    if (!(seg->flags & SF_TH_SYN))
+        return false;
+    const struct sf_zeek_end *orig = &conn->end[conn->originator];
+    const struct sf_zeek_end *resp = &conn->end[!conn->originator];
+    const struct sf_zeek_end *compared = orig;
+    if (seg->flags & SF_TH_ACK) {
+        if (orig->state != SF_ZEEK_INACTIVE)
+            return false;
+        compared = resp;
+    }
+    if (is_closed(conn))
+        return true;
+    if (seg->seq.n == compared->start)
+        return false;
+    /* SYN and SYN-ACK in the wrong order. */
+    return (seg->flags & SF_TH_ACK) || orig->state != SF_ZEEK_SYN_ACK_SENT ||
+           resp->state != SF_ZEEK_INACTIVE || seg->seq.n != resp->start;
+}
+
+/* When the periodic check would find nothing left to wait for; SF_NS_UNKNOWN: never. */
+static sf_ns expire_check_ns(const struct sf_zeek_conn *conn)
+{
+    bool both_closed = conn->end[0].did_close && conn->end[1].did_close;
+    bool both_inactive =
+        conn->end[0].state == SF_ZEEK_INACTIVE && conn->end[1].state == SF_ZEEK_INACTIVE;
+    bool is_over = is_closed(conn) && (both_closed || any_in_state(conn, SF_ZEEK_RESET) ||
+                                       any_in_state(conn, SF_ZEEK_INACTIVE));
+    if (!conn->is_active || (!is_over && !both_inactive))
+        return SF_NS_UNKNOWN;
+    sf_ns first = conn->start_ns + FIRST_EXPIRE_CHECK;
+    sf_ns after = conn->last_ns + CONNECTION_LINGER;
+    if (first > after)
+        return first;
+    return first + ((after - first) / EXPIRE_CHECK_PERIOD + 1) * EXPIRE_CHECK_PERIOD;
+}
+
+static bool is_unanswered(const struct sf_zeek_conn *conn)
+{
+    uint8_t orig = conn->end[conn->originator].state;
+    return conn->is_active && (orig == SF_ZEEK_SYN_SENT || orig == SF_ZEEK_SYN_ACK_SENT) &&
+           conn->end[!conn->originator].state == SF_ZEEK_INACTIVE;
+}
+
+static sf_ns earlier(sf_ns a, sf_ns b)
+{
+    return sf_ns_known(b) && b < a ? b : a;
+}
+
+/* When Zeek drops the connection if none of its packets comes any more. */
+static sf_ns removal_ns(const struct sf_zeek_conn *conn)
+{
+    sf_ns removal = earlier(conn->last_ns + conn->idle_limit_ns, conn->delete_ns);
+    if (sf_ns_known(conn->delete_ns))
+        return removal; /* the close cancelled the other timers */
+    if (sf_ns_known(conn->attempt_ns) && is_unanswered(conn))
+        removal = earlier(removal, conn->attempt_ns + ATTEMPT_DELAY);
+    return earlier(removal, expire_check_ns(conn));
+}
+
+/* The history of a SYN scan that its sender reset: ^?S, none of HAFGIQ, R. */
+static bool is_reset_attempt(const char *history)
+{
+    if (*history == '^')
+        history++;
+    return *history == 'S' && history[1 + strcspn(history + 1, "HAFGIQR")] == 'R';
+}
+
+static bool is_inactive(uint8_t state)
+{
+    return state == SF_ZEEK_INACTIVE || state == SF_ZEEK_PARTIAL;
+}
+
+static const char *state_with_reset(const struct sf_zeek_conn *conn, uint8_t orig, uint8_t resp)
+{
+    if (resp == SF_ZEEK_RESET) {
+        bool is_empty = sf_zeek_size(conn, SF_FROM_0) == 0 && sf_zeek_size(conn, SF_FROM_1) == 0;
+        if (orig == SF_ZEEK_SYN_SENT || orig == SF_ZEEK_SYN_ACK_SENT ||
+            (orig == SF_ZEEK_RESET && is_empty))
+            return "REJ";
+        return is_inactive(orig) ? "RSTRH" : "RSTR";
+    }
+    if (!is_inactive(resp))
+        return "RSTO";
+    return is_reset_attempt(conn->history) ? "RSTOS0" : "OTH";
+}
+
+/* conn_state of scripts/base/protocols/conn/main.zeek. */
+static const char *conn_state(const struct sf_zeek_conn *conn)
+{
+    uint8_t orig = conn->end[conn->originator].state;
+    uint8_t resp = conn->end[!conn->originator].state;
+    if (orig == SF_ZEEK_RESET || resp == SF_ZEEK_RESET)
+        return state_with_reset(conn, orig, resp);
+    if (orig == SF_ZEEK_CLOSED && resp == SF_ZEEK_CLOSED)
+        return "SF";
+    if (orig == SF_ZEEK_CLOSED)
+        return is_inactive(resp) ? "SH" : "S2";
+    if (resp == SF_ZEEK_CLOSED)
+        return is_inactive(orig) ? "SHR" : "S3";
+    if (orig == SF_ZEEK_SYN_SENT && resp == SF_ZEEK_INACTIVE)
+        return "S0";
+    if (orig == SF_ZEEK_ESTABLISHED && resp == SF_ZEEK_ESTABLISHED)
+        return "S1";
+    return "OTH";
+}
+
+static void fill_row(const struct sf_zeek_conn *conn, const struct sf_flow_key *key,
+                     sf_ns removed_ns, struct sf_zeek_row *row)
+{
+    bool has_duration = conn->last_ns != conn->start_ns;
+    *row = (struct sf_zeek_row){
+        .key = *key,
+        .originator = (enum sf_dir)conn->originator,
+        .first_packet = conn->first_packet,
+        .start_ns = conn->start_ns,
+        .duration_ns = has_duration ? conn->last_ns - conn->start_ns : SF_NS_UNKNOWN,
+        .removed_ns = removed_ns,
+        .conn_state = conn_state(conn),
+        .missed_bytes = conn->missed_bytes,
+    };
+    memcpy(row->history, conn->history, sizeof row->history);
+    for (int i = 0; i < SF_DIR_COUNT; i++) {
+        /* Zeek fills the counts only together with the duration. */
+        row->bytes[i] = has_duration ? sf_zeek_size(conn, (enum sf_dir)i) : SF_COUNT_UNKNOWN;
+        row->packets[i] = conn->end[i].packets;
+        row->ip_bytes[i] = conn->end[i].ip_bytes;
+    }
+}
+
+static void queue_row(struct sf_views *views, const struct sf_zeek_row *row)
+{
+    if (!views->options.zeek_rows)
+        return;
+    struct sf_zeek_row_node *node = sf_pool_take(&views->rows);
+    if (node == NULL)
+        return;
+    node->row = *row;
+    if (views->last_row != NULL)
+        views->last_row->next = node;
+    else
+        views->first_row = node;
+    views->last_row = node;
+}
+
+static void keep_cut(struct sf_views *views, struct sf_view_slot *slot,
+                     const struct sf_zeek_row *row)
+{
+    bool is_full = slot->cut_count >= SF_VIEW_CUTS_MAX;
+    struct sf_zeek_cut *cut = is_full ? NULL : sf_pool_take(&views->zeek_cuts);
+    if (cut == NULL) {
+        if (slot->last_cut != NULL)
+            slot->last_cut->more++;
+        return;
+    }
+    cut->row = *row;
+    if (slot->last_cut != NULL)
+        slot->last_cut->next = cut;
+    else
+        slot->cuts = cut;
+    slot->last_cut = cut;
+    slot->cut_count++;
+}
+
+/* Ends the connection in progress. */
+static void finish(struct sf_views *views, struct sf_view_slot *slot, const struct sf_flow_key *key,
+                   sf_ns removed_ns, bool keep)
+{
+    struct sf_zeek_row row;
+    fill_row(&slot->zeek, key, removed_ns, &row);
+    queue_row(views, &row);
+    if (keep)
+        keep_cut(views, slot, &row);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        sf_zeek_drop_ranges(views, &slot->zeek.end[dir]);
+    slot->zeek.first_packet = 0;
+}
+
+void sf_zeek_segment(struct sf_views *views, struct sf_view_slot *slot,
+                     const struct sf_segment *seg)
+{
+    struct sf_zeek_conn *conn = &slot->zeek;
+    if (conn->first_packet != 0 && removal_ns(conn) <= seg->ts_ns)
+        finish(views, slot, &seg->key, removal_ns(conn), true);
+    else if (conn->first_packet != 0 && is_reuse(conn, seg))
+        finish(views, slot, &seg->key, seg->ts_ns, true);
+    if (conn->first_packet == 0)
+        begin(conn, seg);
+    if (views->options.zeek_checksums) {
+        bool is_known;
+        bool is_right = sf_segment_checksum_ok(seg, &is_known);
+        if (is_known && !is_right) {
+            sf_zeek_bad_checksum(conn, seg->dir);
+            return;
+        }
+    }
+    sf_zeek_process(views, conn, seg);
+    conn->end[seg->dir].packets++;
+    conn->end[seg->dir].ip_bytes += seg->ip_bytes;
+}
+
+static void fill_record(struct sf_record *record, const struct sf_zeek_row *row)
+{
+    enum sf_dir orig = row->originator;
+    record->zeek_conn_state = row->conn_state;
+    _Static_assert(sizeof record->zeek_history == sizeof row->history, "copied whole");
+    memcpy(record->zeek_history, row->history, sizeof record->zeek_history);
+    record->zeek_orig_bytes = row->bytes[orig];
+    record->zeek_resp_bytes = row->bytes[sf_dir_other(orig)];
+    record->zeek_missed_bytes = row->missed_bytes;
+    record->zeek_originator = orig == record->client ? "client" : "server";
+}
+
+/* Rows that no later record can ask for: all but the one that holds the next record's first
+ * packet and those after it. */
+static void drop_old_cuts(struct sf_views *views, struct sf_view_slot *slot, uint64_t next_packet)
+{
+    while (slot->cuts != NULL) {
+        struct sf_zeek_cut *cut = slot->cuts;
+        uint64_t following =
+            cut->next != NULL ? cut->next->row.first_packet : slot->zeek.first_packet;
+        if (following == 0 || following > next_packet)
+            return;
+        slot->cuts = cut->next;
+        if (slot->cuts == NULL)
+            slot->last_cut = NULL;
+        slot->cut_count--;
+        sf_pool_give(&views->zeek_cuts, cut);
+    }
+}
+
+void sf_zeek_record(struct sf_views *views, struct sf_view_slot *slot, struct sf_record *record)
+{
+    record->zeek_conn_state = NULL;
+    record->zeek_history[0] = '\0';
+    record->zeek_orig_bytes = record->zeek_resp_bytes = SF_COUNT_UNKNOWN;
+    record->zeek_missed_bytes = record->zeek_records = SF_COUNT_UNKNOWN;
+    record->zeek_originator = NULL;
+    if (!views->options.zeek || slot == NULL)
+        return;
+    uint64_t begin = record->first_packet;
+    uint64_t end = record->view_next_packet != 0 ? record->view_next_packet : UINT64_MAX;
+    uint64_t rows = 0;
+    const struct sf_zeek_row *found = NULL;
+    for (const struct sf_zeek_cut *cut = slot->cuts; cut != NULL; cut = cut->next) {
+        if (cut->row.first_packet <= begin || found == NULL)
+            found = &cut->row;
+        if (cut->row.first_packet >= begin && cut->row.first_packet < end)
+            rows += 1 + cut->more;
+    }
+    struct sf_zeek_row current;
+    if (slot->zeek.first_packet != 0 && slot->zeek.first_packet < end) {
+        rows += slot->zeek.first_packet >= begin;
+        if (found == NULL || slot->zeek.first_packet <= begin) {
+            fill_row(&slot->zeek, &record->key, removal_ns(&slot->zeek), &current);
+            found = &current;
+        }
+    }
+    if (found != NULL) {
+        fill_record(record, found);
+        record->zeek_records = rows != 0 ? rows : 1;
+    }
+    if (record->view_next_packet != 0)
+        drop_old_cuts(views, slot, record->view_next_packet);
+}
+
+void sf_zeek_dispose(struct sf_views *views, struct sf_view_slot *slot,
+                     const struct sf_flow_key *key)
+{
+    if (slot->zeek.first_packet != 0)
+        finish(views, slot, key, removal_ns(&slot->zeek), false);
+    drop_old_cuts(views, slot, UINT64_MAX);
+    while (slot->cuts != NULL) {
+        struct sf_zeek_cut *cut = slot->cuts;
+        slot->cuts = cut->next;
+        sf_pool_give(&views->zeek_cuts, cut);
+    }
+    slot->last_cut = NULL;
+    slot->cut_count = 0;
+}
