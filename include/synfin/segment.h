@@ -21,11 +21,11 @@ static inline enum sf_dir sf_dir_other(enum sf_dir dir)
 enum sf_tunnel_kind {
     SF_TUNNEL_NONE,
     SF_TUNNEL_IPIP,  /* IP in IP, any of the four combinations (6in4 ...) */
-    SF_TUNNEL_GRE,   /* id: key, or 0 */
+    SF_TUNNEL_GRE,   /* id: key, or 0; of PPTP the call, of EoIP the tunnel */
     SF_TUNNEL_VXLAN, /* id: VNI */
     SF_TUNNEL_GENEVE, /* id: VNI */
     SF_TUNNEL_GTP_U, /* id: TEID */
-    SF_TUNNEL_OTHER,
+    SF_TUNNEL_OTHER, /* ERSPAN, Teredo, L2TP, EtherIP, AYIYA, CAPWAP, MPLS in UDP */
 };
 
 /* "ipip" "gre" "vxlan" "geneve" "gtp_u" "other"; NULL for NONE. */
@@ -35,7 +35,8 @@ enum { SF_TUNNEL_MAX = 2, SF_VLAN_MAX = 2, SF_SACK_MAX = 4 };
 
 /* Where the addresses of a key live: equal addresses in different scopes are different hosts.
  * Tunnels outermost first; of a deeper nesting the further ids are folded into the last one.
- * GTP-U gives a direction its own TEID, so a TEID is noted in sf_segment but left 0 here. */
+ * An id counts here when it names a network. One that each direction chooses (GTP-U, PPTP, L2TP),
+ * that names a mirror session (ERSPAN), or the entropy octet of NVGRE, is only in sf_segment. */
 struct sf_scope {
     uint8_t ip_version; /* 4 or 6, of the innermost header */
     uint8_t tunnels;    /* how many headers of tunnels were passed */
