@@ -972,73 +972,78 @@ static void a_tunnel_may_be_fragmented(void **state)
 
 /* ICMP */
 
+static const struct {
+    const char *why;
+    const char *layers[LAYERS_MAX];
+    int version; /* of the quoted segment; 0: none */
+    bool has_seq;
+    uint8_t type, code;
+} quotes[] = {
+    {"port unreachable", {"ip4 1", "03030000 00000000", T4}, 4, true, 3, 3},
+    {"time exceeded", {"ip4 1", "0b000000 00000000", T4}, 4, true, 11, 0},
+    {"IPv6, too big", {"ip6 58", "02000000 00000500", T6}, 6, true, 2, 0},
+    {"eight octets of TCP",
+     {"ip4 1", "03010000 00000000 45020038 12344000 40063c53 c0000201 c6336402 9c400050 01020304"},
+     4,
+     true,
+     3,
+     1},
+    {"the ports only",
+     {"ip4 1", "03010000 00000000 45020038 12344000 40063c53 c0000201 c6336402 9c400050"},
+     4,
+     false,
+     3,
+     1},
+    {"less than the ports",
+     {"ip4 1", "03010000 00000000 45020038 12344000 40063c53 c0000201 c6336402 9c40"},
+     0,
+     false,
+     0,
+     0},
+    {"a later fragment",
+     {"ip4 1", "03010000 00000000 45020038 12340005 40063c53 c0000201 c6336402 9c400050 01020304"},
+     0,
+     false,
+     0,
+     0},
+    {"a quoted UDP packet", {"ip4 1", "03030000 00000000", "ip4 17", "udp 53"}, 0, false, 0, 0},
+    {"an echo request that looks so", {"ip4 1", "08000000 00000000", T4}, 0, false, 0, 0},
+    {"an IPv6 echo request", {"ip6 58", "80000000 00000000", T6}, 0, false, 0, 0},
+};
+
+static void expect_quote(const struct sf_icmp_quote *quote, size_t i)
+{
+    bool is_v4 = quotes[i].version == 4;
+    struct sf_decoder *decoder = new_decoder();
+    struct frame quoted = frame_of((const char *const[LAYERS_MAX]){is_v4 ? T4 : T6});
+    struct sf_decoded whole;
+    assert_int_equal(decode_frame(decoder, &quoted, RAW, &whole), SF_VERDICT_OK);
+    assert_memory_equal(&quote->key, &whole.segment.key, sizeof(quote->key));
+    assert_int_equal(quote->hash, whole.segment.hash);
+    assert_int_equal(quote->dir, whole.segment.dir);
+    assert_int_equal(quote->has_seq, quotes[i].has_seq);
+    assert_int_equal(quote->seq.n, quotes[i].has_seq ? 0x01020304 : 0);
+    assert_int_equal(quote->packet, 7);
+    assert_int_equal(quote->ts_ns, 1000 * SF_SEC);
+    assert_int_equal(quote->type, quotes[i].type);
+    assert_int_equal(quote->code, quotes[i].code);
+    assert_int_equal(quote->ip_version, quotes[i].version);
+    assert_int_equal(quote->sender[is_v4 ? 3 : 15], is_v4 ? 1 : 3);
+    sf_decoder_free(decoder);
+}
+
 static void icmp_errors_quote_a_segment(void **state)
 {
     (void)state;
-    static const struct {
-        const char *why;
-        const char *layers[LAYERS_MAX];
-        int version; /* of the quoted segment; 0: none */
-        bool has_seq;
-        uint8_t type, code;
-    } rows[] = {
-        {"port unreachable", {"ip4 1", "03030000 00000000", T4}, 4, true, 3, 3},
-        {"time exceeded", {"ip4 1", "0b000000 00000000", T4}, 4, true, 11, 0},
-        {"IPv6, too big", {"ip6 58", "02000000 00000500", T6}, 6, true, 2, 0},
-        {"eight octets of TCP",
-         {"ip4 1",
-          "03010000 00000000 45020038 12344000 40063c53 c0000201 c6336402 9c400050 01020304"},
-         4,
-         true,
-         3,
-         1},
-        {"the ports only",
-         {"ip4 1", "03010000 00000000 45020038 12344000 40063c53 c0000201 c6336402 9c400050"},
-         4,
-         false,
-         3,
-         1},
-        {"less than the ports",
-         {"ip4 1", "03010000 00000000 45020038 12344000 40063c53 c0000201 c6336402 9c40"},
-         0,
-         false,
-         0,
-         0},
-        {"a later fragment",
-         {"ip4 1",
-          "03010000 00000000 45020038 12340005 40063c53 c0000201 c6336402 9c400050 01020304"},
-         0,
-         false,
-         0,
-         0},
-        {"a quoted UDP packet", {"ip4 1", "03030000 00000000", "ip4 17", "udp 53"}, 0, false, 0, 0},
-        {"an echo request that looks so", {"ip4 1", "08000000 00000000", T4}, 0, false, 0, 0},
-        {"an IPv6 echo request", {"ip6 58", "80000000 00000000", T6}, 0, false, 0, 0},
-    };
     struct sf_decoder *decoder = new_decoder();
-    for (size_t i = 0; i < LENGTH(rows); i++) {
-        struct frame frame = frame_of(rows[i].layers);
-        struct sf_decoded out, whole;
+    for (size_t i = 0; i < LENGTH(quotes); i++) {
+        struct frame frame = frame_of(quotes[i].layers);
+        struct sf_decoded out;
         assert_int_equal(decode_frame(decoder, &frame, RAW, &out), SF_VERDICT_NOT_TCP);
-        if (out.has_quote != (rows[i].version != 0))
-            fail_msg("%s", rows[i].why);
-        if (!out.has_quote)
-            continue;
-        struct frame quoted =
-            frame_of((const char *const[LAYERS_MAX]){rows[i].version == 4 ? T4 : T6});
-        assert_int_equal(decode_frame(decoder, &quoted, RAW, &whole), SF_VERDICT_OK);
-        assert_memory_equal(&out.quote.key, &whole.segment.key, sizeof(out.quote.key));
-        assert_int_equal(out.quote.hash, whole.segment.hash);
-        assert_int_equal(out.quote.dir, whole.segment.dir);
-        assert_int_equal(out.quote.has_seq, rows[i].has_seq);
-        assert_int_equal(out.quote.seq.n, rows[i].has_seq ? 0x01020304 : 0);
-        assert_int_equal(out.quote.packet, 7);
-        assert_int_equal(out.quote.ts_ns, 1000 * SF_SEC);
-        assert_int_equal(out.quote.type, rows[i].type);
-        assert_int_equal(out.quote.code, rows[i].code);
-        assert_int_equal(out.quote.ip_version, rows[i].version);
-        assert_int_equal(out.quote.sender[rows[i].version == 4 ? 3 : 15],
-                         rows[i].version == 4 ? 1 : 3);
+        if (out.has_quote != (quotes[i].version != 0))
+            fail_msg("%s", quotes[i].why);
+        if (out.has_quote)
+            expect_quote(&out.quote, i);
     }
     sf_decoder_free(decoder);
 }
@@ -1242,6 +1247,9 @@ static void routes_lead_to_the_last_address(void **state)
           "00000009",
           TCP_OCTETS("0000")},
          8},
+        {"mobile",
+         {"ip6 43", "0602 0201 00000000 fc000000 00000000 00000000 00000009", TCP_OCTETS("0000")},
+         9},
         {"after a destination header", {"ip6 60", "0600 0104 00000000", TCP_OCTETS("0000")}, 4},
     };
     struct sf_decoder *decoder = new_decoder();
@@ -1252,6 +1260,20 @@ static void routes_lead_to_the_last_address(void **state)
             fail_msg("%s", rows[i].why);
         assert_int_equal(out.segment.key.addr[sf_dir_other(out.segment.dir)][15], rows[i].last);
     }
+    sf_decoder_free(decoder);
+}
+
+/* RFC 6275 §6.3: the home address stands for the source. */
+static void a_mobile_host_is_known_by_its_home_address(void **state)
+{
+    (void)state;
+    struct sf_decoder *decoder = new_decoder();
+    struct frame frame = frame_of((const char *const[LAYERS_MAX]){
+        "ip6 60", "0602 0102 0000 c910 fc000000 00000000 00000000 00000007", TCP_OCTETS("0000")});
+    struct sf_decoded out;
+    assert_int_equal(decode_frame(decoder, &frame, RAW, &out), SF_VERDICT_OK);
+    assert_int_equal(out.segment.key.addr[out.segment.dir][15], 7);
+    assert_int_equal(out.segment.tcp_offset, 64);
     sf_decoder_free(decoder);
 }
 
@@ -1300,6 +1322,31 @@ static void checksums_are_verified_when_asked(void **state)
     sf_decoder_free(plain);
 }
 
+/* The sum as RFC 1071 §1 words it, over one octet less each time. */
+static void checksums_of_any_length(void **state)
+{
+    (void)state;
+    struct sf_decoder *decoder = new_decoder();
+    for (size_t shorter = 0; shorter <= 4; shorter++) {
+        struct frame frame = frame_of((const char *const[LAYERS_MAX]){T4});
+        frame.len -= shorter;
+        put16(frame.data + 2, frame.len);
+        put16(frame.data + 36, 0);
+        uint32_t sum = 6 + (uint32_t)frame.len - 20;
+        for (size_t i = 12; i < frame.len; i++)
+            sum += i % 2 == 0 ? (uint32_t)frame.data[i] << 8 : frame.data[i];
+        while (sum > 0xffff)
+            sum = (sum & 0xffff) + (sum >> 16);
+        put16(frame.data + 36, ~sum & 0xffff);
+        struct sf_decoded out;
+        bool known;
+        assert_int_equal(decode_frame(decoder, &frame, RAW, &out), SF_VERDICT_OK);
+        assert_true(sf_segment_checksum_ok(&out.segment, &known));
+        assert_true(known);
+    }
+    sf_decoder_free(decoder);
+}
+
 static void everything_has_a_name(void **state)
 {
     (void)state;
@@ -1339,8 +1386,10 @@ int main(void)
         cmocka_unit_test(lengths_are_those_on_the_wire),
         cmocka_unit_test(ipv6_lengths),
         cmocka_unit_test(routes_lead_to_the_last_address),
+        cmocka_unit_test(a_mobile_host_is_known_by_its_home_address),
         cmocka_unit_test(a_source_route_leads_to_the_last_address),
         cmocka_unit_test(checksums_are_verified_when_asked),
+        cmocka_unit_test(checksums_of_any_length),
         cmocka_unit_test(everything_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
