@@ -37,9 +37,8 @@ static inline void sf_cut_skip(struct sf_cut *cut, uint32_t n)
 /* What is left was n octets long on the wire, as a header says; the frame may have been shorter. */
 static inline void sf_cut_resize(struct sf_cut *cut, uint32_t n)
 {
+    cut->cap = cut->cap < n ? cut->cap : n;
     cut->wire = n;
-    if (cut->cap > n)
-        cut->cap = n;
 }
 
 /* The same, believed only when it does not exceed what the frame has. */
