@@ -100,9 +100,9 @@ struct sf_wire_end {
     uint32_t window;     /* raw, of its last packet */
     sf_ns next_seq_ns;   /* of the packet that set next_seq */
     sf_ns last_packet_ns;
-    int32_t duplicate_acks; /* -1: an unseen segment was reported already */
-    int8_t scale;           /* shift, or enum below */
-    bool awaits_first_ack;  /* sent a SYN, and nothing but SYNs since */
+    uint32_t duplicate_acks;
+    int8_t scale;          /* shift, or enum below */
+    bool awaits_first_ack; /* sent a SYN, and nothing but SYNs since */
     uint32_t last_labels;
     uint32_t unacked_count;
     struct sf_wire_unacked *unacked, **unacked_tail;
@@ -112,7 +112,7 @@ enum { SF_WIRE_SCALE_UNKNOWN = -1, SF_WIRE_SCALE_NONE = -2 };
 /* Needed for labels only. */
 struct sf_wire_labels {
     struct sf_wire_end end[SF_DIR_COUNT];
-    sf_ns syn_ns; /* of the latest pure SYN */
+    sf_ns syn_ns; /* of the latest pure SYN; 0 is "unset", here and below */
     sf_ns initial_rtt_ns;
 };
 
@@ -128,6 +128,7 @@ struct sf_wire_stream {
     uint32_t base[SF_DIR_COUNT];
     bool has_base[SF_DIR_COUNT];
     uint8_t completeness;
+    uint8_t first_bits; /* of the first packet, not in completeness before there is a second */
     uint16_t cut_count;
     struct sf_wire_cut *cuts, *last_cut; /* oldest first */
     struct sf_wire_labels *labels;

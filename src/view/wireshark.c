@@ -64,6 +64,7 @@ static void begin(struct sf_views *views, struct sf_wire_stream *wire, const str
     wire->completeness = is_pure_syn(seg) ? HAS_SYN : 0;
     if (wire->completeness != 0 && is_first && seg->payload_len > 0)
         wire->completeness |= HAS_DATA;
+    wire->first_bits = completeness_of(seg);
     if (wire->labels != NULL)
         sf_wire_labels_free(views, wire->labels);
     wire->labels = views->options.wireshark_labels ? sf_wire_labels_new(views) : NULL;
@@ -89,14 +90,18 @@ uint32_t sf_wire_segment(struct sf_views *views, struct sf_view_slot *slot,
     enum sf_dir dir = seg->dir;
     bool is_other_number = wire->has_base[dir] && seg->seq.n != wire->base[dir];
     bool is_reused = is_other_number && (seg->flags & SF_TH_SYN);
-    if (wire->first_packet == 0 || (is_reused && is_pure_syn(seg)))
+    bool begins = wire->first_packet == 0 || (is_reused && is_pure_syn(seg));
+    if (begins)
         begin(views, wire, seg);
     else if (is_reused && is_syn_ack(seg))
         wire->base[dir] = seg->seq.n; /* the stream goes on */
     else if (is_pure_syn(seg) && wire->has_base[dir] && wire->labels != NULL)
         sf_wire_labels_same_syn(wire->labels, dir);
     set_bases(wire, seg);
-    wire->completeness |= completeness_of(seg);
+    /* tshark takes most bits of a stream's first packet in only when it reads the file a second
+     * time, after it has shown that packet: a packet that stays alone shows none of them. */
+    if (!begins)
+        wire->completeness |= wire->first_bits | completeness_of(seg);
     if (wire->labels == NULL)
         return 0;
     uint32_t labels = sf_wire_labels_segment(views, wire->labels, seg);

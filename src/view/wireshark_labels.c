@@ -5,6 +5,8 @@
 #define LABEL(name) (1u << SF_LABEL_##name)
 
 enum { UNACKED_MAX = 10000 };
+/* In sf_wire_end.duplicate_acks: an unseen segment was reported. It counts as very many. */
+static const uint32_t UNSEEN_REPORTED = UINT32_MAX;
 static const sf_ns FAST_RETRANSMISSION = 20 * SF_MSEC;
 static const sf_ns OUT_OF_ORDER_WITHOUT_RTT = 3 * SF_MSEC;
 
@@ -28,7 +30,6 @@ struct sf_wire_labels *sf_wire_labels_new(struct sf_views *views)
     struct sf_wire_labels *labels = sf_pool_take(&views->wire_labels);
     if (labels == NULL)
         return NULL;
-    labels->syn_ns = labels->initial_rtt_ns = SF_NS_UNKNOWN;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         struct sf_wire_end *end = &labels->end[dir];
         end->window = UINT32_MAX;
@@ -98,7 +99,8 @@ static uint32_t repeated_ack_label(struct look *l)
         return l->rcv->last_labels & LABEL(ZERO_WINDOW_PROBE) ? LABEL(ZERO_WINDOW_PROBE_ACK) : 0;
     if (l->rcv->last_labels & LABEL(KEEP_ALIVE))
         return LABEL(KEEP_ALIVE_ACK);
-    l->snd->duplicate_acks = l->snd->duplicate_acks < 0 ? 1 : l->snd->duplicate_acks + 1;
+    l->snd->duplicate_acks =
+        l->snd->duplicate_acks == UNSEEN_REPORTED ? 1 : l->snd->duplicate_acks + 1;
     return LABEL(DUPLICATE_ACK);
 }
 
@@ -136,17 +138,23 @@ static uint32_t ack_labels(struct look *l)
         return LABEL(ACK_LOST_SEGMENT);
     }
     bool is_first = rcv->duplicate_acks == 0;
-    rcv->duplicate_acks = -1;
+    rcv->duplicate_acks = UNSEEN_REPORTED;
     return is_first ? LABEL(ACK_LOST_SEGMENT) : 0;
+}
+
+/* A step back in time is no short time: the span is unsigned there. */
+static bool is_within(sf_ns span, sf_ns limit)
+{
+    return (uint64_t)span < (uint64_t)limit;
 }
 
 static bool is_out_of_order(const struct look *l)
 {
     const struct sf_wire_end *snd = l->snd;
     sf_ns rtt = l->stream->initial_rtt_ns;
-    sf_ns limit = sf_ns_known(rtt) && rtt != 0 ? rtt : OUT_OF_ORDER_WITHOUT_RTT;
     uint32_t end = l->seq + l->len + l->takes_number;
-    return l->seg->ts_ns - snd->next_seq_ns < limit && snd->next_seq != end;
+    return is_within(l->seg->ts_ns - snd->next_seq_ns, rtt != 0 ? rtt : OUT_OF_ORDER_WITHOUT_RTT) &&
+           snd->next_seq != end;
 }
 
 /* At most one kind of retransmission. */
@@ -163,7 +171,7 @@ static uint32_t repeat_label(const struct look *l, uint32_t labels)
     if (!repeats)
         return 0;
     if (rcv->duplicate_acks >= 2 && rcv->last_ack == l->seq &&
-        l->seg->ts_ns - rcv->last_packet_ns < FAST_RETRANSMISSION)
+        is_within(l->seg->ts_ns - rcv->last_packet_ns, FAST_RETRANSMISSION))
         return LABEL(FAST_RETRANSMISSION);
     return is_out_of_order(l) ? LABEL(OUT_OF_ORDER) : LABEL(RETRANSMISSION);
 }
@@ -210,8 +218,7 @@ static void note_initial_rtt(struct sf_wire_labels *stream, const struct sf_segm
     bool has_ack = (seg->flags & SF_TH_ACK) != 0;
     if (has_syn && !has_ack)
         stream->syn_ns = seg->ts_ns;
-    else if (!has_syn && has_ack && sf_ns_known(stream->syn_ns) &&
-             !sf_ns_known(stream->initial_rtt_ns))
+    else if (!has_syn && has_ack && stream->syn_ns != 0 && stream->initial_rtt_ns == 0)
         stream->initial_rtt_ns = seg->ts_ns - stream->syn_ns;
 }
 
