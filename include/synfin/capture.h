@@ -13,21 +13,23 @@
 struct sf_packet {
     uint64_t number; /* counts every packet of the input from 1, before any filter */
     sf_ns ts_ns;
-    uint32_t caplen;  /* octets at data */
-    uint32_t wirelen; /* octets on the wire, >= caplen in a sound capture */
+    uint32_t caplen;   /* octets at data */
+    uint32_t wirelen;  /* octets on the wire, never below caplen */
     uint16_t linktype; /* LINKTYPE_ value as registered by tcpdump.org (1 Ethernet, 113 SLL, ...) */
     uint16_t interface; /* index of the interface within the whole input, from 0 */
-    bool filtered; /* the BPF filter turned it down: only count it */
+    bool filtered;      /* the BPF filter turned it down: only count it */
     const uint8_t *data;
 };
 
 struct sf_capture_options {
     const char *const *files; /* "-" is standard input */
     size_t file_count;
-    const char *const *interfaces; /* live when not empty; files and interfaces exclude each other */
+    /* Live when not empty; files and interfaces exclude each other. */
+    const char *const *interfaces;
     size_t interface_count;
-    const char *filter; /* BPF text, or NULL */
-    bool strict;        /* stop at the first damaged input */
+    /* BPF text, or NULL. Live the kernel applies it: what it turns down is not counted at all. */
+    const char *filter;
+    bool strict; /* stop at the first damaged input */
     /* live only */
     uint32_t snaplen;    /* 0: default */
     uint32_t buffer_mib; /* 0: default */
@@ -36,13 +38,15 @@ struct sf_capture_options {
 
 /* What became of one input. */
 struct sf_input_report {
-    const char *name;       /* as the user gave it */
-    const char *format;     /* "pcap", "pcapng", "live" */
+    const char *name;        /* as the user gave it */
+    const char *format;      /* "pcap", "pcapng", "live" */
     const char *compression; /* "gzip", "zstd", "lz4", or NULL */
     uint64_t packets;
-    bool damaged;           /* cut or damaged: all before the damage was delivered */
-    bool unreadable;        /* could not be opened or is not a capture */
-    struct sf_error error;  /* "FILE: what happened (packet N, byte M)", when damaged or unreadable */
+    bool damaged;    /* cut or damaged: all before the damage was delivered */
+    bool unreadable; /* could not be opened or is not a capture */
+    /* "FILE: what happened (packet N, byte M)", when damaged or unreadable; with neither, empty, or
+     * that the filter does not fit a later link type, whose packets count as filtered. */
+    struct sf_error error;
 };
 
 struct sf_capture_totals {

@@ -136,25 +136,29 @@ static size_t take_merged(struct sf_capture *capture, struct sf_packet *batch, s
     return count;
 }
 
-static bool points_into(const struct sf_packet *packet, const struct sf_mapping *map)
+static bool is_lost(const struct sf_packet *packet, const struct sf_mapping *map, uint64_t limit)
 {
+    uintptr_t begin = (uintptr_t)map->begin;
     uintptr_t at = (uintptr_t)packet->data;
-    return at >= (uintptr_t)map->begin && at <= (uintptr_t)map->begin + map->len;
+    return at >= begin && at <= begin + map->len && at - begin + packet->caplen > limit;
 }
 
-/* Takes out of the batch what was read behind the new end of a file that was cut meanwhile. */
+/* Takes out of the batch what was read behind the new end of a file that was cut meanwhile. What
+ * is before it stays, and the next read meets the end by itself. */
 static size_t drop_lost(struct sf_input *input, struct sf_packet *batch, size_t count)
 {
     const struct sf_mapping *map = &input->window.map;
     uint64_t size;
     if (!sf_window_was_cut(&input->window, &size))
         return count;
-    const uint8_t *limit = map->begin + input->window.file_start + size;
+    uint64_t limit = input->window.file_start + size;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!points_into(&batch[i], map) || batch[i].data + batch[i].caplen <= limit)
+        if (!is_lost(&batch[i], map, limit))
             batch[kept++] = batch[i];
     }
+    if (kept == count && !is_lost(&input->head, map, limit))
+        return count;
     input->report->packets -= count - kept;
     input->parsed = input->report->packets;
     input->record = size;
@@ -162,33 +166,32 @@ static size_t drop_lost(struct sf_input *input, struct sf_packet *batch, size_t 
     return kept;
 }
 
-/* Heads that point behind the end of a cut file go, too. */
-static void drop_lost_heads(struct sf_capture *capture)
+/* The heads of inputs that a cut has closed go, too. */
+static void drop_closed(struct sf_capture *capture)
 {
     size_t kept = 0;
     for (size_t i = 0; i < capture->heap_count; i++) {
         struct sf_input *input = capture->heap[i];
-        if (!input->window.map.has_lost_pages)
+        if (input->is_open)
             capture->heap[kept++] = input;
         else if (capture->drawn == input)
             capture->drawn = NULL;
     }
+    if (kept == capture->heap_count)
+        return;
     capture->heap_count = kept;
     heapify(capture);
 }
 
+/* One look at the size of each mapped file that gave a packet, before they are handed out. */
 static size_t without_lost(struct sf_capture *capture, struct sf_packet *batch, size_t count)
 {
-    bool has_lost = false;
     for (size_t i = 0; i < capture->report_count; i++) {
         struct sf_input *input = &capture->inputs[i];
-        if (!input->window.map.has_lost_pages)
-            continue;
-        has_lost = true;
-        count = drop_lost(input, batch, count);
+        if (input->window.is_mapped && input->window.is_pinned)
+            count = drop_lost(input, batch, count);
     }
-    if (has_lost)
-        drop_lost_heads(capture);
+    drop_closed(capture);
     return count;
 }
 
@@ -202,8 +205,8 @@ static size_t take_offline(struct sf_capture *capture, struct sf_packet *batch, 
         bool is_single = capture->report_count == 1;
         count = is_single ? take_single(&capture->inputs[0], batch, capacity)
                           : take_merged(capture, batch, capacity);
-        bool has_more = is_single ? capture->inputs[0].is_open : capture->heap_count > 0;
         count = without_lost(capture, batch, count);
+        bool has_more = is_single ? capture->inputs[0].is_open : capture->heap_count > 0;
         capture->has_ended = !has_more || capture->context.stop || damage_ends_all(capture);
         if (capture->has_ended)
             break;

@@ -39,14 +39,6 @@ static bool lengths_are_swapped(const struct sf_input *input, uint32_t caplen, u
            (input->format.pcap.length_order == LENGTHS_UNCERTAIN && caplen > wirelen);
 }
 
-/* A file cut within a page reads as zeros up to the page's end. */
-static bool is_cut_here(struct sf_input *input, uint32_t seconds, uint32_t caplen)
-{
-    uint64_t size;
-    return (seconds | caplen) == 0 && input->window.is_mapped &&
-           sf_window_was_cut(&input->window, &size);
-}
-
 static enum sf_step next_packet(struct sf_input *input, struct sf_packet *out)
 {
     struct sf_window *window = &input->window;
@@ -71,8 +63,6 @@ static enum sf_step next_packet(struct sf_input *input, struct sf_packet *out)
     fill = sf_window_need(window, header_len + caplen);
     if (fill != SF_FILL_READY)
         return sf_input_stop(input, fill, "cut within a packet");
-    if (is_cut_here(input, seconds, caplen))
-        return sf_input_stop(input, SF_FILL_SHORT, "cut within a packet");
 
     const struct sf_interface *interface = input->interfaces;
     out->ts_ns = seconds * SF_SEC + (sf_ns)fraction * input->format.pcap.fraction_ns;

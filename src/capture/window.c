@@ -20,10 +20,10 @@ static const size_t buffer_min = (size_t)256 << 10;
 
 /* A file that is cut while it is mapped makes every access behind its new end a SIGBUS, wherever
  * in the program the packet is read. The handler puts zero pages there and notes it; the capture
- * then drops what was read from them and reports the cut. What is left: packets of the current
- * batch that the caller reads after the cut may have turned to zeros, which decode as malformed.
- * A signal handler has no argument but what is in file scope, hence these two variables; captures
- * are opened and closed by one thread at a time. */
+ * looks at the size again before it hands out a batch, drops what lies behind, and reports the cut.
+ * What is left: packets of the current batch that the caller reads after the cut may have turned to
+ * zeros, which decode as malformed. A signal handler has no argument but what is in file scope,
+ * hence these two variables; captures are opened and closed by one thread at a time. */
 static struct sf_mapping *_Atomic mappings;
 static struct sigaction previous_action;
 
