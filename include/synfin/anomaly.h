@@ -1,4 +1,5 @@
-/* What can go wrong in a connection's life: one closed list of names, severities and definitions. */
+/* What can go wrong in a connection's life: one closed list of names, severities and definitions.
+ */
 #ifndef SYNFIN_ANOMALY_H
 #define SYNFIN_ANOMALY_H
 
@@ -44,12 +45,12 @@ enum sf_severity { SF_SEVERITY_OK, SF_NOTE, SF_WARNING, SF_PROBLEM };
     X(CAPTURE_DUPLICATE, "capture_duplicate", NOTE,                                                \
       "one packet was captured more than once (mirror port, several interfaces)")                  \
     X(BEYOND_WINDOW, "beyond_window", WARNING, "octets were sent beyond the peer's window")        \
-    X(ZERO_WINDOW, "zero_window", WARNING,                                                         \
-      "the receiver advertised no room (RFC 9293 §3.8.6)")                                         \
+    X(ZERO_WINDOW, "zero_window", WARNING, "the receiver advertised no room (RFC 9293 §3.8.6)")    \
     X(WINDOW_FULL, "window_full", NOTE, "the sender filled the peer's window to its edge")         \
     X(ZERO_WINDOW_PROBE, "zero_window_probe", NOTE,                                                \
       "the sender probed a closed window (RFC 9293 §3.8.6.1)")                                     \
-    X(KEEP_ALIVE, "keep_alive", NOTE, "an idle end asked whether its peer is there (RFC 9293 §3.8.4)") \
+    X(KEEP_ALIVE, "keep_alive", NOTE,                                                              \
+      "an idle end asked whether its peer is there (RFC 9293 §3.8.4)")                             \
     X(KEEP_ALIVE_UNANSWERED, "keep_alive_unanswered", PROBLEM, "a keep-alive got no answer")       \
     X(PAWS_VIOLATION, "paws_violation", WARNING,                                                   \
       "a timestamp older than the peer has accepted (RFC 7323 §5)")                                \
@@ -60,7 +61,8 @@ enum sf_severity { SF_SEVERITY_OK, SF_NOTE, SF_WARNING, SF_PROBLEM };
       "a wrong TCP checksum: usually checksum offload at the capturing host")                      \
     X(PEER_SILENT, "peer_silent", WARNING,                                                         \
       "the last three or more transmissions of an end got no answer at all")                       \
-    X(RESET, "reset", WARNING, "a RST ended the connection; a problem when octets were outstanding") \
+    X(RESET, "reset", WARNING,                                                                     \
+      "a RST ended the connection; a problem when octets were outstanding")                        \
     X(RESET_AFTER_FIN, "reset_after_fin", NOTE, "an end that had sent its FIN sent a RST")         \
     X(RESET_INVALID, "reset_invalid", WARNING,                                                     \
       "a RST outside the receiver's window: dropped (RFC 9293 §3.10.7.4)")                         \
@@ -72,7 +74,8 @@ enum sf_severity { SF_SEVERITY_OK, SF_NOTE, SF_WARNING, SF_PROBLEM };
       "one end has the connection, the other has lost it (RFC 9293 §3.5.1)")                       \
     X(HALF_CLOSED, "half_closed", NOTE,                                                            \
       "one end closed its direction, the other went on (RFC 9293 §3.6)")                           \
-    X(SIMULTANEOUS_CLOSE, "simultaneous_close", NOTE, "the FINs crossed (RFC 9293 §3.6, Figure 13)") \
+    X(SIMULTANEOUS_CLOSE, "simultaneous_close", NOTE,                                              \
+      "the FINs crossed (RFC 9293 §3.6, Figure 13)")                                               \
     X(FIN_RETRANSMITTED, "fin_retransmitted", WARNING, "the FIN was sent again")                   \
     X(FIN_UNACKNOWLEDGED, "fin_unacknowledged", WARNING, "the only FIN was never acknowledged")    \
     X(LAST_ACK_MISSING, "last_ack_missing", NOTE,                                                  \

@@ -13,8 +13,9 @@
     X(OK, "ok", "a TCP segment")                                                                   \
     X(NOT_IP, "not_ip", "a frame that carries no IP packet")                                       \
     X(NOT_TCP, "not_tcp", "an IP packet that carries no TCP segment")                              \
-    X(FRAGMENT, "fragment", "an IP fragment: the segment was counted with the fragment that "      \
-                            "completed its header, or its first fragment never came")              \
+    X(FRAGMENT, "fragment",                                                                        \
+      "an IP fragment: the segment was counted with the fragment that "                            \
+      "completed its header, or its first fragment never came")                                    \
     X(TRUNCATED, "truncated", "cut by the snapshot length before the TCP header's end")            \
     X(MALFORMED_LINK, "malformed_link", "a damaged link-layer or tunnel header")                   \
     X(MALFORMED_IP, "malformed_ip", "a damaged IP header")                                         \
@@ -33,7 +34,8 @@ enum sf_verdict {
 const char *sf_verdict_name(enum sf_verdict verdict);
 const char *sf_verdict_text(enum sf_verdict verdict);
 
-/* An ICMP error that quotes the head of a TCP segment. The quoted segment's sender is told by dir. */
+/* An ICMP error that quotes the head of a TCP segment. The quoted segment's sender is told by dir.
+ */
 struct sf_icmp_quote {
     struct sf_flow_key key;
     uint64_t hash;
@@ -48,17 +50,17 @@ struct sf_icmp_quote {
 };
 
 struct sf_decoded {
-    struct sf_segment segment;     /* valid when the verdict is OK */
-    bool has_quote;                /* verdict NOT_TCP: `quote` is valid */
+    struct sf_segment segment; /* valid when the verdict is OK */
+    bool has_quote;            /* verdict NOT_TCP: `quote` is valid */
     struct sf_icmp_quote quote;
 };
 
 struct sf_decoder;
 
 struct sf_decode_options {
-    bool vlan_key;          /* VLAN ids are part of the flow key */
-    bool verify_checksums;  /* leave segments with a wrong IPv4 or TCP checksum out */
-    uint64_t hash_seed;     /* of the keyed hash: results never depend on it */
+    bool vlan_key;         /* VLAN ids are part of the flow key */
+    bool verify_checksums; /* leave segments with a wrong IPv4 or TCP checksum out */
+    uint64_t hash_seed;    /* of the keyed hash: results never depend on it */
 };
 
 /* The decoder holds what fragments need (bounded) and nothing else. NULL on lack of memory. */

@@ -10,17 +10,17 @@
 #include "synfin/record.h"
 
 enum sf_field_type {
-    SF_FIELD_COUNT,    /* uint64_t, SF_COUNT_UNKNOWN is null */
-    SF_FIELD_REAL,     /* double, NAN is null */
-    SF_FIELD_TIME,     /* sf_ns since the epoch, RFC 3339 */
-    SF_FIELD_DURATION, /* sf_ns, printed in seconds */
-    SF_FIELD_NAME,     /* const char *, one of `values`, NULL is null */
-    SF_FIELD_TEXT,     /* char[], empty is null */
-    SF_FIELD_CLAIM,    /* enum sf_tri */
-    SF_FIELD_SEVERITY, /* enum sf_severity, by name; compares by rank in expressions */
-    SF_FIELD_VLANS,    /* list, absent when empty */
-    SF_FIELD_TUNNELS,  /* list, absent when empty */
-    SF_FIELD_TIMELINE, /* list of objects */
+    SF_FIELD_COUNT,     /* uint64_t, SF_COUNT_UNKNOWN is null */
+    SF_FIELD_REAL,      /* double, NAN is null */
+    SF_FIELD_TIME,      /* sf_ns since the epoch, RFC 3339 */
+    SF_FIELD_DURATION,  /* sf_ns, printed in seconds */
+    SF_FIELD_NAME,      /* const char *, one of `values`, NULL is null */
+    SF_FIELD_TEXT,      /* char[], empty is null */
+    SF_FIELD_CLAIM,     /* enum sf_tri */
+    SF_FIELD_SEVERITY,  /* enum sf_severity, by name; compares by rank in expressions */
+    SF_FIELD_VLANS,     /* list, absent when empty */
+    SF_FIELD_TUNNELS,   /* list, absent when empty */
+    SF_FIELD_TIMELINE,  /* list of objects */
     SF_FIELD_ANOMALIES, /* list of objects */
 };
 

@@ -62,7 +62,8 @@ struct sf_anomaly_entry {
     enum sf_severity severity;
     uint64_t count;
     uint64_t first_packet, last_packet;
-    char detail[SF_DETAIL_TEXT]; /* a sentence; begins with "kind=x: " or "stage=x: " where there is one */
+    char detail[SF_DETAIL_TEXT]; /* a sentence; begins with "kind=x: " or "stage=x: " where there is
+                                    one */
 };
 
 /* Samples of a span of time; the rest is unknown when samples is 0. */
@@ -145,9 +146,9 @@ struct sf_record {
 
     /* Not fields: what the views need to fill theirs. */
     struct sf_flow_key key;
-    enum sf_dir client;         /* which end of the key is the client */
-    void *view;                 /* content of the slot, may be NULL */
-    uint64_t view_next_packet;  /* first packet of the next incarnation in the same slot, 0: none */
+    enum sf_dir client;        /* which end of the key is the client */
+    void *view;                /* content of the slot, may be NULL */
+    uint64_t view_next_packet; /* first packet of the next incarnation in the same slot, 0: none */
 };
 
 #endif

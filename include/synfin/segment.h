@@ -20,12 +20,12 @@ static inline enum sf_dir sf_dir_other(enum sf_dir dir)
 
 enum sf_tunnel_kind {
     SF_TUNNEL_NONE,
-    SF_TUNNEL_IPIP,  /* IP in IP, any of the four combinations (6in4 ...) */
-    SF_TUNNEL_GRE,   /* id: key, or 0; of PPTP the call, of EoIP the tunnel */
-    SF_TUNNEL_VXLAN, /* id: VNI */
+    SF_TUNNEL_IPIP,   /* IP in IP, any of the four combinations (6in4 ...) */
+    SF_TUNNEL_GRE,    /* id: key, or 0; of PPTP the call, of EoIP the tunnel */
+    SF_TUNNEL_VXLAN,  /* id: VNI */
     SF_TUNNEL_GENEVE, /* id: VNI */
-    SF_TUNNEL_GTP_U, /* id: TEID */
-    SF_TUNNEL_OTHER, /* ERSPAN, Teredo, L2TP, EtherIP, AYIYA, CAPWAP, MPLS in UDP */
+    SF_TUNNEL_GTP_U,  /* id: TEID */
+    SF_TUNNEL_OTHER,  /* ERSPAN, Teredo, L2TP, EtherIP, AYIYA, CAPWAP, MPLS in UDP */
 };
 
 /* "ipip" "gre" "vxlan" "geneve" "gtp_u" "other"; NULL for NONE. */
@@ -74,9 +74,9 @@ enum sf_option_flag {
 struct sf_tcp_options {
     uint16_t present; /* SF_OPT_ flags; a field below counts only when its flag is set */
     uint16_t mss;
-    uint8_t wscale;         /* as sent, may exceed 14 */
-    uint8_t sack_count;     /* blocks below, at most SF_SACK_MAX */
-    uint8_t fast_open_len;  /* octets of the cookie; 0 is a request for one */
+    uint8_t wscale;        /* as sent, may exceed 14 */
+    uint8_t sack_count;    /* blocks below, at most SF_SACK_MAX */
+    uint8_t fast_open_len; /* octets of the cookie; 0 is a request for one */
     uint32_t ts_val, ts_ecr;
     struct sf_sack_block sack[SF_SACK_MAX];
 };
@@ -88,11 +88,11 @@ struct sf_segment {
 
     uint64_t packet; /* number of the packet in the input, from 1 */
     sf_ns ts_ns;
-    sf_seq seq, ack;    /* SEG.SEQ, SEG.ACK (also when the ACK bit is off: then what stood there) */
-    uint16_t flags;     /* SF_TH_ bits */
-    uint16_t window;    /* SEG.WND as sent, unscaled */
-    uint16_t urgent;    /* urgent pointer */
-    uint16_t checksum;  /* as sent */
+    sf_seq seq, ack;   /* SEG.SEQ, SEG.ACK (also when the ACK bit is off: then what stood there) */
+    uint16_t flags;    /* SF_TH_ bits */
+    uint16_t window;   /* SEG.WND as sent, unscaled */
+    uint16_t urgent;   /* urgent pointer */
+    uint16_t checksum; /* as sent */
     uint32_t payload_len; /* octets on the wire */
     uint32_t payload_cap; /* of them, captured */
     uint32_t ip_bytes;    /* octets of the innermost IP packet on the wire, header included */
@@ -100,10 +100,10 @@ struct sf_segment {
     uint8_t ttl;          /* or hop limit */
     uint8_t ip_ecn;       /* the two ECN bits of the IP header; 3 is CE */
     uint8_t tcp_header_len;
-    bool from_fragments;  /* put together from IP fragments */
-    bool length_guessed;  /* IP total length was 0 (offload): lengths are the frame's */
-    uint16_t interface;   /* of the packet */
-    uint8_t vlan_count;   /* outer first; also when VLANs are not part of the key */
+    bool from_fragments; /* put together from IP fragments */
+    bool length_guessed; /* IP total length was 0 (offload): lengths are the frame's */
+    uint16_t interface;  /* of the packet */
+    uint8_t vlan_count;  /* outer first; also when VLANs are not part of the key */
     uint8_t tunnel_count;
     uint16_t vlan[SF_VLAN_MAX];
     struct {
@@ -115,7 +115,8 @@ struct sf_segment {
     /* Borrowed from the packet: the innermost IP header and what was captured from there on. */
     const uint8_t *ip;
     uint32_t ip_cap;
-    uint32_t tcp_offset; /* of the TCP header from ip; its octets are contiguous unless from_fragments */
+    uint32_t
+        tcp_offset; /* of the TCP header from ip; its octets are contiguous unless from_fragments */
 };
 
 /* Octets of sequence space: SYN and FIN take one each (RFC 9293 §3.4). */

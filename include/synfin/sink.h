@@ -37,7 +37,7 @@ struct sf_summary {
     } const *open_how, *close_how, *anomalies;
     /* Findings over many connections. */
     struct sf_finding {
-        const char *name; /* "syn_flood" "port_scan" "host_scan" */
+        const char *name;            /* "syn_flood" "port_scan" "host_scan" */
         const char *source, *target; /* address texts, NULL: many */
         uint64_t connections;
         sf_ns first_ns, last_ns;
@@ -51,7 +51,7 @@ struct sf_sink_options {
     size_t field_count;
     const struct sf_field *sort; /* NULL: the format's own order */
     bool sort_descending;
-    uint64_t top;                /* 0: the format's own bound */
+    uint64_t top; /* 0: the format's own bound */
     bool events, segments;
     bool color;
     unsigned width; /* of the terminal, columns */

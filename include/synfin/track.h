@@ -8,8 +8,8 @@
  * 2. A state reached by assumption is marked so, and taken back when the peer sends again what the
  *    assumption said had arrived.
  * 3. Without a SYN an end starts in ESTABLISHED, assumed; no initial sequence number is invented.
- * 4. A connection ends by closing and lingering, by a new SYN on its addresses and ports, by a bound
- *    that the user set, or with the input; never because it was idle.
+ * 4. A connection ends by closing and lingering, by a new SYN on its addresses and ports, by a
+ * bound that the user set, or with the input; never because it was idle.
  * 5. The tap may lose packets. "Unknown" is a value. */
 #ifndef SYNFIN_TRACK_H
 #define SYNFIN_TRACK_H
@@ -25,9 +25,9 @@
 enum sf_event_kind { SF_EVENT_STATE, SF_EVENT_ANOMALY };
 
 struct sf_event {
-    uint64_t packet; /* at which it became known: events come in packet order */
-    sf_ns t_ns;      /* since the connection's start */
-    uint64_t conn;   /* id of the connection */
+    uint64_t packet;  /* at which it became known: events come in packet order */
+    sf_ns t_ns;       /* since the connection's start */
+    uint64_t conn;    /* id of the connection */
     enum sf_role end; /* by the roles known at that packet; NONE when it belongs to neither */
     enum sf_event_kind kind;
     /* SF_EVENT_STATE */
@@ -70,16 +70,16 @@ const char *sf_label_name(enum sf_label label);
 
 /* What was found of one segment; filled by sf_tracker_segment(). */
 struct sf_judgement {
-    uint64_t conn;       /* id of the connection it was given to */
-    enum sf_role from;   /* its sender's role, as known at this packet */
-    int64_t seq, ack;    /* relative: the SYN is 0, the first octet 1; ack is 0 without ACK bit */
-    uint64_t window;     /* octets, scaled where the scale is known */
-    uint32_t labels;     /* bits 1 << SF_LABEL_x, synfin's own */
-    uint32_t wireshark;  /* the same, tshark's; left 0 here, see view.h */
-    sf_ns rtt_ns;        /* sample that this segment's ACK gives, or SF_NS_UNKNOWN */
-    uint64_t in_flight;  /* octets its sender has outstanding after it */
-    sf_ns t_ns;          /* since the connection's start */
-    void **view;         /* slot of the views (view.h) for these addresses and ports; *view starts NULL */
+    uint64_t conn;      /* id of the connection it was given to */
+    enum sf_role from;  /* its sender's role, as known at this packet */
+    int64_t seq, ack;   /* relative: the SYN is 0, the first octet 1; ack is 0 without ACK bit */
+    uint64_t window;    /* octets, scaled where the scale is known */
+    uint32_t labels;    /* bits 1 << SF_LABEL_x, synfin's own */
+    uint32_t wireshark; /* the same, tshark's; left 0 here, see view.h */
+    sf_ns rtt_ns;       /* sample that this segment's ACK gives, or SF_NS_UNKNOWN */
+    uint64_t in_flight; /* octets its sender has outstanding after it */
+    sf_ns t_ns;         /* since the connection's start */
+    void **view; /* slot of the views (view.h) for these addresses and ports; *view starts NULL */
 };
 
 struct sf_track_options {

@@ -5,16 +5,11 @@
 #include <string.h>
 
 static const char *const state_names[SF_STATE_COUNT] = {
-    [SF_STATE_NONE] = NULL,
-    [SF_CLOSED] = "CLOSED",
-    [SF_SYN_SENT] = "SYN-SENT",
-    [SF_SYN_RECEIVED] = "SYN-RECEIVED",
-    [SF_ESTABLISHED] = "ESTABLISHED",
-    [SF_FIN_WAIT_1] = "FIN-WAIT-1",
-    [SF_FIN_WAIT_2] = "FIN-WAIT-2",
-    [SF_CLOSE_WAIT] = "CLOSE-WAIT",
-    [SF_CLOSING] = "CLOSING",
-    [SF_LAST_ACK] = "LAST-ACK",
+    [SF_STATE_NONE] = NULL,           [SF_CLOSED] = "CLOSED",
+    [SF_SYN_SENT] = "SYN-SENT",       [SF_SYN_RECEIVED] = "SYN-RECEIVED",
+    [SF_ESTABLISHED] = "ESTABLISHED", [SF_FIN_WAIT_1] = "FIN-WAIT-1",
+    [SF_FIN_WAIT_2] = "FIN-WAIT-2",   [SF_CLOSE_WAIT] = "CLOSE-WAIT",
+    [SF_CLOSING] = "CLOSING",         [SF_LAST_ACK] = "LAST-ACK",
     [SF_TIME_WAIT] = "TIME-WAIT",
 };
 

@@ -9,11 +9,11 @@
         .path = path_, .type = SF_FIELD_##type_, .offset = offsetof(struct sf_record, member),     \
         .is_nullable = nullable, .unit = unit_, .values = values_, .text = text_                   \
     }
-#define COUNT(path, member, unit, text) FIELD(path, COUNT, member, false, unit, NULL, text)
-#define COUNT_OR_NULL(path, member, unit, text) FIELD(path, COUNT, member, true, unit, NULL, text)
-#define SPAN(path, member, text) FIELD(path, DURATION, member, true, "s", NULL, text)
-#define CLAIM(path, member, text) FIELD(path, CLAIM, member, true, "", NULL, text)
-#define NAME(path, member, values, text) FIELD(path, NAME, member, false, "", values, text)
+#define COUNT(path, member, unit, text)          FIELD(path, COUNT, member, false, unit, NULL, text)
+#define COUNT_OR_NULL(path, member, unit, text)  FIELD(path, COUNT, member, true, unit, NULL, text)
+#define SPAN(path, member, text)                 FIELD(path, DURATION, member, true, "s", NULL, text)
+#define CLAIM(path, member, text)                FIELD(path, CLAIM, member, true, "", NULL, text)
+#define NAME(path, member, values, text)         FIELD(path, NAME, member, false, "", values, text)
 #define NAME_OR_NULL(path, member, values, text) FIELD(path, NAME, member, true, "", values, text)
 
 #define STATES                                                                                     \

@@ -6,7 +6,8 @@
 
 const char *sf_role_name(enum sf_role role)
 {
-    static const char *const names[SF_ROLE_COUNT] = {[SF_CLIENT] = "client", [SF_SERVER] = "server"};
+    static const char *const names[SF_ROLE_COUNT] = {
+        [SF_CLIENT] = "client", [SF_SERVER] = "server"};
     return role == SF_CLIENT || role == SF_SERVER ? names[role] : NULL;
 }
 

@@ -1,0 +1,226 @@
+/* What is remembered of one connection: no behaviour. */
+#ifndef SYNFIN_FLOW_H
+#define SYNFIN_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "synfin/quantile.h"
+#include "synfin/segment.h"
+
+/* A position in one end's sequence space, unwrapped to 64 bits: its SYN is 0, its first octet 1.
+ * Where no SYN was captured, 1 is the first octet seen. May be negative for octets before it. */
+typedef int64_t sf_offset;
+#define SF_OFFSET_NONE INT64_MIN
+
+/* Octets [begin, end) that the tap has not seen though later ones passed, or the peer acknowledged
+ * them. */
+struct sf_hole {
+    sf_offset begin, end;
+    sf_ns made_ns;   /* when the segment behind it, or the ACK over it, passed */
+    sf_ns acked_ns;  /* when the peer acknowledged it, SF_NS_UNKNOWN: not yet */
+    uint64_t packet; /* that made it, or that acknowledged it first */
+    uint32_t ts_val; /* of the segment that made it, 0: none */
+    uint16_t ip_id;  /* the same */
+    bool is_judged;  /* reported as capture loss */
+};
+
+/* A sent and not yet acknowledged piece of sequence space. */
+struct sf_sent {
+    sf_offset begin, end;
+    sf_ns ts_ns;    /* of its last sending */
+    uint16_t times; /* sent */
+};
+
+/* A resent piece, remembered so that D-SACK or timestamps may show it was needless. */
+struct sf_resent {
+    sf_offset begin, end;
+    uint64_t packet;
+    uint32_t ts_val;
+    uint8_t cause; /* enum sf_resend_cause of track */
+    bool is_spurious;
+};
+
+/* A packet's fingerprint, to recognise the same packet captured twice. */
+struct sf_fingerprint {
+    uint64_t hash;
+    sf_ns ts_ns;
+    uint16_t interface, vlan;
+    uint8_t ttl;
+};
+
+enum { SF_FINGERPRINTS = 4, SF_RESENT_MAX = 16, SF_HOLES_MAX = 256, SF_SENT_MAX = 4096 };
+
+/* One end. "Sent" means seen at the tap. */
+struct sf_endpoint {
+    /* sequence space */
+    sf_seq base;   /* sequence number of offset 0 */
+    bool has_base; /* base is known or chosen */
+    bool has_iss;  /* base is this end's initial sequence number, seen in its SYN */
+    bool has_sent; /* a segment other than a lone RST was seen from this end */
+    bool fin_acked;
+    sf_offset low;        /* first offset seen */
+    sf_offset snd_nxt;    /* highest SEG.SEQ + SEG.LEN seen */
+    sf_offset snd_una;    /* highest acknowledgement by the peer */
+    sf_offset fin;        /* of its FIN, SF_OFFSET_NONE until seen */
+    sf_offset right_edge; /* the furthest this end may send by the peer's window; NONE: not known */
+    sf_offset sack_high;  /* right edge of the highest SACK block the peer sent, or NONE */
+    sf_offset suspect;    /* end of a segment too far ahead to be believed at once, or NONE */
+    struct sf_hole *holes; /* sorted, disjoint */
+    uint16_t hole_count, hole_capacity;
+
+    /* state */
+    uint8_t state;        /* enum sf_tcp_state */
+    uint8_t assumed_from; /* state before an assumption, for taking it back */
+    bool is_proved;
+    bool acked_peer_syn; /* its ACK covers the peer's SYN */
+    bool acked_peer_fin;
+    bool syn_is_acked; /* the peer's ACK covers its SYN */
+    sf_offset proof;   /* its ACK beyond this offset of the peer proves the assumption; or NONE */
+
+    /* outstanding segments: a ring of capacity 2^n, oldest at sent_head */
+    struct sf_sent *sent;
+    uint16_t sent_head, sent_count, sent_capacity;
+    uint16_t repeats_unheard; /* resendings and probes since the peer's last packet */
+    uint16_t keep_alives_unheard;
+    uint8_t dup_acks_in_row;  /* for this end's octets */
+    sf_ns srtt_ns, rttvar_ns; /* RFC 6298, from the samples at the tap; UNKNOWN: none yet */
+
+    /* window this end advertises */
+    uint32_t window_raw;
+    uint8_t shift;
+    bool has_window, has_wscale, is_window_zero;
+    uint32_t window_now, window_min, window_max; /* octets, scaled where the scale is known */
+    bool is_window_scaled;                       /* min and max are of scaled windows */
+    sf_ns zero_since_ns, zero_time_ns;
+
+    /* last packet */
+    sf_seq last_seq, last_ack;
+    uint16_t last_flags, last_window;
+    sf_offset probe_end; /* after an unacknowledged window probe octet, or NONE */
+    sf_ns last_ns;
+    uint32_t ts_recent; /* newest TSval sent */
+    sf_ns ts_recent_ns;
+    uint32_t ts_echoed; /* newest TSecr sent: the peer's TSval that it holds at least */
+    bool has_ts_recent, has_ts_echoed;
+
+    /* options and addresses of its SYN and packets */
+    uint16_t mss;
+    uint16_t syn_options; /* SF_OPT_ flags of its SYN */
+    uint8_t wscale_sent;
+    uint8_t syn_flags_ecn; /* ECE and CWR of its SYN, shifted as in flags */
+    uint8_t ttl_min, ttl_max;
+    uint8_t checksums_tested;
+    bool saw_timestamps, saw_mptcp, saw_fast_open;
+    bool acks_beyond_syn; /* the peer acknowledged octets: the initial window is over */
+    uint32_t syn_data;    /* octets carried by its SYN */
+
+    /* counters */
+    uint32_t syn_acks; /* of the syns */
+    uint32_t syns, fins, rsts, pushes, urgents;
+    uint32_t ecn_ce, ecn_ece, ecn_cwr;
+    uint64_t packets, ip_bytes, payload_bytes, data_packets, acks, pure_acks, unique_bytes;
+    uint64_t resent_packets, resent_bytes;
+    uint32_t resent_by[3]; /* by enum sf_resend_cause: timeout, fast, spurious */
+    uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
+    uint32_t keep_alives, window_probes, zero_windows, window_full, capture_duplicates;
+    uint32_t segment_min, segment_max;
+    uint64_t in_flight_max, initial_window;
+    uint64_t holes_lost; /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
+    sf_ns first_data_ns, last_data_ns, idle_max_ns;
+    struct sf_samples rtt, response;
+    struct sf_resent *resent; /* ring of SF_RESENT_MAX, or NULL */
+    uint8_t resent_next;
+
+    struct sf_fingerprint prints[SF_FINGERPRINTS];
+    uint8_t print_next;
+};
+
+/* An end of a story that is not yet told: anomalies as they are counted. */
+struct sf_noted {
+    uint64_t first_packet, last_packet, count;
+    uint64_t value; /* octets, milliseconds ...: what the detail sentence says, by name */
+    uint8_t name;   /* enum sf_anomaly */
+    int8_t end;     /* enum sf_dir, -1 neither */
+    uint8_t severity;
+    uint8_t kind;        /* by name: the kind or stage of the detail */
+    uint8_t address[16]; /* of an ICMP error: its sender */
+};
+
+struct sf_change {
+    uint64_t packet;
+    sf_ns ts_ns;
+    uint8_t dir, from, to, cause;
+    bool proved;
+};
+
+/* The RST that took effect. */
+struct sf_reset {
+    uint64_t packet; /* 0: none */
+    sf_ns ts_ns;
+    uint8_t by;                     /* enum sf_dir */
+    uint8_t kind, validity, effect; /* enums of track */
+    uint8_t state_before[SF_DIR_COUNT];
+    bool proved_before[SF_DIR_COUNT];
+    uint64_t outstanding; /* octets that either end had unacknowledged */
+};
+
+enum sf_role_basis { SF_ROLE_BY_FIRST_PACKET, SF_ROLE_BY_PORT, SF_ROLE_BY_SYN_ACK, SF_ROLE_BY_SYN };
+
+/* SYNs on a live connection, waiting for the answer that tells whether they open a new one. */
+struct sf_pending {
+    struct sf_segment *segments;
+    uint64_t id; /* reserved for the connection that they may open */
+    uint8_t count;
+    uint8_t dir;
+};
+
+struct sf_flow {
+    struct sf_flow_key key;
+    uint64_t hash;
+    uint64_t id;
+    struct sf_endpoint ep[SF_DIR_COUNT];
+
+    sf_ns first_ns, last_ns;
+    uint64_t first_packet, last_packet;
+    uint8_t client;       /* enum sf_dir: which end of the key is the client */
+    uint8_t role_basis;   /* enum sf_role_basis */
+    bool role_needs_data; /* the first sender of data decides */
+    uint8_t vlan_count, tunnel_count;
+    uint16_t vlan[SF_VLAN_MAX];
+    uint8_t tunnel_kind[SF_TUNNEL_MAX];
+    uint32_t tunnel_id[SF_TUNNEL_MAX];
+
+    /* opening */
+    sf_ns syn_ns, syn_ack_ns, ack_ns;
+    bool is_midstream, is_simultaneous, is_split, is_fast_open, is_refused, is_reuse;
+    bool fins_crossed, reset_before_both_fins;
+    bool has_syn_ack, has_alternative;
+    sf_seq alternative_iss; /* of a second SYN-ACK, until the client acknowledges one */
+    uint8_t first_fin;      /* enum sf_dir, 0xff: none */
+    uint8_t last_dir;       /* who sent the last packet */
+    int8_t last_data_dir;   /* -1: none */
+    sf_ns last_data_ns;
+
+    /* closing */
+    bool is_closed;
+    sf_ns closed_ns;
+    struct sf_reset reset;
+    sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
+    uint64_t challenge_packet;
+    uint8_t challenge_by;
+    uint8_t after_fin_reset; /* 1 + enum sf_dir of a RST after both FINs were acknowledged */
+
+    struct sf_change *changes;
+    struct sf_noted *notes;
+    uint16_t change_count, change_capacity, note_count, note_capacity;
+    struct sf_pending *pending;
+    void *view;
+    uint64_t view_next_packet;
+    const uint8_t *icmp_sender; /* while an ICMP error is being noted */
+    uint8_t ended_by;           /* enum of track, when it left the table */
+
+    struct sf_flow *older, *newer; /* list of the table, by last packet */
+};
+
+#endif

@@ -1,0 +1,53 @@
+/* Every connection that is remembered, found by its key. One table a worker. */
+#ifndef SYNFIN_FLOW_TABLE_H
+#define SYNFIN_FLOW_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "synfin/flow.h"
+
+struct sf_flow_table;
+
+/* Lists of the table, each in the order in which flows were last touched in it: connections of
+ * which only one end has spoken, other open ones, closed ones that linger. */
+enum sf_flow_list { SF_FLOWS_EMBRYONIC, SF_FLOWS_OPEN, SF_FLOWS_CLOSED, SF_FLOW_LIST_COUNT };
+
+/* NULL on lack of memory. The table owns every flow it hands out, removed ones too until they are
+ * released. */
+struct sf_flow_table *sf_flow_table_new(void);
+void sf_flow_table_free(struct sf_flow_table *table);
+
+/* The flow of that key, or NULL. `hash` is the key's, as in sf_segment. */
+struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const struct sf_flow_key *key,
+                                   uint64_t hash);
+
+/* Asks the processor for what sf_flow_table_find() will read. */
+void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash);
+
+/* Adds a flow that is zero but for key and hash, on the list EMBRYONIC. The key must not be there.
+ * NULL on lack of memory. */
+struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
+                                  uint64_t hash);
+
+/* Takes the flow out of table and list; it stays readable until sf_flow_table_release(). */
+void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow);
+
+/* Gives a removed flow's memory back, with all it owns but `view`. */
+void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow);
+
+/* Puts the flow at the newest end of a list. */
+void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list);
+
+/* The flow touched longest ago, or NULL. */
+struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list list);
+
+size_t sf_flow_table_count(const struct sf_flow_table *table);
+
+/* Octets held by the table and its flows' fixed parts. */
+uint64_t sf_flow_table_memory(const struct sf_flow_table *table);
+
+/* Writes all flows, in no order, into an array of at least sf_flow_table_count() places. */
+void sf_flow_table_all(const struct sf_flow_table *table, struct sf_flow **out);
+
+#endif

@@ -1,0 +1,216 @@
+/* The only file that knows uthash. The hash is keyed and comes with the segment, so chosen
+ * addresses cannot make chains long. */
+#include "synfin/flow_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+/* Short chains: every link is a cache miss. */
+#define HASH_BKT_CAPACITY_THRESH             2U
+#define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = 0) /* never used: see *_BYHASHVALUE */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#include <uthash.h>
+
+struct entry {
+    UT_hash_handle hh;
+    struct sf_flow flow;
+    uint8_t list;
+};
+
+struct list {
+    struct sf_flow *oldest, *newest;
+};
+
+enum { BLOCK_ENTRIES = 64 };
+
+struct block {
+    struct block *next;
+    struct entry entries[BLOCK_ENTRIES];
+};
+
+struct sf_flow_table {
+    struct entry *entries; /* uthash's head */
+    struct list lists[SF_FLOW_LIST_COUNT];
+    struct block *blocks;
+    struct sf_flow *unused; /* chained by `newer` */
+    size_t block_count;
+};
+
+static struct entry *entry_of(const struct sf_flow *flow)
+{
+    return (struct entry *)((char *)(uintptr_t)flow - offsetof(struct entry, flow));
+}
+
+struct sf_flow_table *sf_flow_table_new(void)
+{
+    return calloc(1, sizeof(struct sf_flow_table));
+}
+
+static unsigned bucket_hash(uint64_t hash)
+{
+    return (unsigned)(hash ^ hash >> 32);
+}
+
+struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const struct sf_flow_key *key,
+                                   uint64_t hash)
+{
+    struct entry *found = NULL;
+    HASH_FIND_BYHASHVALUE(hh, table->entries, key, sizeof *key, bucket_hash(hash), found);
+    return found == NULL ? NULL : &found->flow;
+}
+
+void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
+{
+    if (table->entries == NULL)
+        return;
+    const UT_hash_table *tbl = table->entries->hh.tbl;
+    const UT_hash_bucket *bucket = &tbl->buckets[bucket_hash(hash) & (tbl->num_buckets - 1)];
+    if (bucket->hh_head != NULL)
+        __builtin_prefetch(bucket->hh_head);
+}
+
+static int add_block(struct sf_flow_table *table)
+{
+    struct block *block = calloc(1, sizeof *block);
+    if (block == NULL)
+        return -1;
+    block->next = table->blocks;
+    table->blocks = block;
+    table->block_count++;
+    for (size_t i = BLOCK_ENTRIES; i-- > 0;) {
+        block->entries[i].flow.newer = table->unused;
+        table->unused = &block->entries[i].flow;
+    }
+    return 0;
+}
+
+static void list_remove(struct list *list, struct sf_flow *flow)
+{
+    if (flow->older != NULL)
+        flow->older->newer = flow->newer;
+    else
+        list->oldest = flow->newer;
+    if (flow->newer != NULL)
+        flow->newer->older = flow->older;
+    else
+        list->newest = flow->older;
+}
+
+static void list_append(struct list *list, struct sf_flow *flow)
+{
+    flow->newer = NULL;
+    flow->older = list->newest;
+    if (list->newest != NULL)
+        list->newest->newer = flow;
+    else
+        list->oldest = flow;
+    list->newest = flow;
+}
+
+struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
+                                  uint64_t hash)
+{
+    if (table->unused == NULL && add_block(table) != 0)
+        return NULL;
+    struct sf_flow *flow = table->unused;
+    table->unused = flow->newer;
+    struct entry *entry = entry_of(flow);
+    memset(entry, 0, sizeof *entry);
+    flow->key = *key;
+    flow->hash = hash;
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, table->entries, &flow->key, sizeof flow->key, bucket_hash(hash),
+                                entry);
+    if (entry->hh.tbl == NULL) {
+        flow->newer = table->unused;
+        table->unused = flow;
+        return NULL;
+    }
+    entry->list = SF_FLOWS_EMBRYONIC;
+    list_append(&table->lists[SF_FLOWS_EMBRYONIC], flow);
+    return flow;
+}
+
+void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow)
+{
+    struct entry *entry = entry_of(flow);
+    list_remove(&table->lists[entry->list], flow);
+    HASH_DELETE(hh, table->entries, entry);
+}
+
+static void endpoint_dispose(struct sf_endpoint *ep)
+{
+    free(ep->holes);
+    free(ep->sent);
+    free(ep->resent);
+    sf_samples_dispose(&ep->rtt);
+    sf_samples_dispose(&ep->response);
+}
+
+static void flow_dispose(struct sf_flow *flow)
+{
+    endpoint_dispose(&flow->ep[0]);
+    endpoint_dispose(&flow->ep[1]);
+    free(flow->changes);
+    free(flow->notes);
+    if (flow->pending != NULL)
+        free(flow->pending->segments);
+    free(flow->pending);
+}
+
+void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow)
+{
+    flow_dispose(flow);
+    memset(flow, 0, sizeof *flow);
+    flow->newer = table->unused;
+    table->unused = flow;
+}
+
+void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list)
+{
+    struct entry *entry = entry_of(flow);
+    list_remove(&table->lists[entry->list], flow);
+    entry->list = (uint8_t)list;
+    list_append(&table->lists[list], flow);
+}
+
+struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list list)
+{
+    return table->lists[list].oldest;
+}
+
+size_t sf_flow_table_count(const struct sf_flow_table *table)
+{
+    return HASH_COUNT(table->entries);
+}
+
+uint64_t sf_flow_table_memory(const struct sf_flow_table *table)
+{
+    return table->block_count * sizeof(struct block) + HASH_OVERHEAD(hh, table->entries);
+}
+
+void sf_flow_table_all(const struct sf_flow_table *table, struct sf_flow **out)
+{
+    for (struct entry *e = table->entries; e != NULL; e = e->hh.next)
+        *out++ = &e->flow;
+}
+
+void sf_flow_table_free(struct sf_flow_table *table)
+{
+    if (table == NULL)
+        return;
+    struct entry *entry, *next;
+    HASH_ITER(hh, table->entries, entry, next)
+    {
+        HASH_DELETE(hh, table->entries, entry);
+        flow_dispose(&entry->flow);
+    }
+    for (struct block *block = table->blocks, *after; block != NULL; block = after) {
+        after = block->next;
+        free(block);
+    }
+    free(table);
+}
+#pragma GCC diagnostic pop

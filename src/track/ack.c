@@ -1,0 +1,217 @@
+/* What a segment's acknowledgement says: of the peer's octets, of their round trip, of what the tap
+ * did not see, and of the way (duplicate ACKs, SACK, D-SACK). */
+#include "track_internal.h"
+
+/* An ACK of octets never seen is believed so far beyond what was seen and granted. */
+static const sf_offset AHEAD_SLACK = 1 << 20, AHEAD_UNKNOWN = 1 << 24;
+static const sf_ns TAP_DELAY_MAX = 50 * SF_MSEC;
+
+sf_ns sf_flow_rtt(const struct sf_flow *flow)
+{
+    if (sf_ns_known(flow->syn_ns) && sf_ns_known(flow->ack_ns) && flow->ack_ns > flow->syn_ns)
+        return flow->ack_ns - flow->syn_ns;
+    sf_ns a = flow->ep[0].srtt_ns, b = flow->ep[1].srtt_ns;
+    return a > b ? a : b; /* UNKNOWN is the smallest */
+}
+
+sf_ns sf_flow_tap_delay(const struct sf_flow *flow)
+{
+    sf_ns rtt = sf_flow_rtt(flow);
+    return sf_ns_known(rtt) && rtt < TAP_DELAY_MAX ? rtt : TAP_DELAY_MAX;
+}
+
+static void choose_peer_base(struct sf_turn *turn)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    rcv->base = sf_seq_add(turn->seg->ack, (uint32_t)-1);
+    rcv->has_base = true;
+    rcv->snd_nxt = rcv->low = rcv->snd_una = 1;
+}
+
+/* The peer sent only its SYN: more than that cannot be acknowledged by what answers it. An ACK of
+ * an older connection may be (RFC 9293 §3.5.1, Figure 9). */
+static bool is_ack_of_syn_only(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *rcv = turn->rcv;
+    return rcv->has_iss && rcv->packets == rcv->syns &&
+           ((turn->seg->flags & SF_TH_SYN) || !turn->snd->has_iss);
+}
+
+/* The peer has acknowledged octets that did not pass yet: lost by the tap, or only late. */
+static bool take_ack_ahead(struct sf_turn *turn)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    sf_offset limit = AHEAD_UNKNOWN;
+    if (rcv->right_edge != SF_OFFSET_NONE)
+        limit = AHEAD_SLACK + (rcv->right_edge > rcv->snd_nxt ? rcv->right_edge - rcv->snd_nxt : 0);
+    if (turn->ack == rcv->probe_end) {
+        rcv->snd_nxt = turn->ack; /* the probe's octet was taken */
+        return true;
+    }
+    if (turn->ack > rcv->snd_nxt + limit || is_ack_of_syn_only(turn))
+        return false;
+    turn->labels |= 1u << SF_LABEL_ACK_LOST_SEGMENT;
+    sf_hole_add(rcv, &(struct sf_hole){.begin = rcv->snd_nxt,
+                                       .end = turn->ack,
+                                       .made_ns = turn->seg->ts_ns,
+                                       .acked_ns = turn->seg->ts_ns,
+                                       .packet = turn->seg->packet});
+    rcv->snd_nxt = turn->ack;
+    return true;
+}
+
+static void take_new_ack(struct sf_turn *turn)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    turn->rtt_ns = sf_sent_acknowledge(rcv, turn->ack, turn->seg->ts_ns);
+    if (sf_ns_known(turn->rtt_ns)) {
+        sf_samples_add(&rcv->rtt, turn->rtt_ns);
+        sf_rtt_update(rcv, turn->rtt_ns);
+    }
+    if (rcv->hole_count > 0)
+        sf_hole_acknowledge(rcv, turn->ack, turn->seg->ts_ns, turn->seg->packet);
+    rcv->snd_una = turn->ack;
+    rcv->dup_acks_in_row = 0;
+    rcv->acks_beyond_syn |= turn->ack > 1;
+}
+
+/* RFC 5681 §2: outstanding data, no data, no SYN or FIN, same acknowledgement, same window. */
+static bool is_duplicate_ack(const struct sf_turn *turn)
+{
+    const struct sf_segment *seg = turn->seg;
+    const struct sf_endpoint *snd = turn->snd;
+    return seg->payload_len == 0 && !(seg->flags & (SF_TH_SYN | SF_TH_FIN)) &&
+           turn->ack == turn->rcv->snd_una && turn->rcv->snd_nxt > turn->rcv->snd_una &&
+           (snd->last_flags & SF_TH_ACK) && sf_seq_equal(snd->last_ack, seg->ack) &&
+           snd->last_window == seg->window && !(snd->last_flags & SF_TH_SYN) &&
+           !turn->is_keep_alive && !turn->is_probe;
+}
+
+static void take_duplicate_ack(struct sf_turn *turn)
+{
+    turn->snd->duplicate_acks++;
+    if (turn->rcv->dup_acks_in_row < UINT8_MAX)
+        turn->rcv->dup_acks_in_row++;
+    turn->labels |= 1u << SF_LABEL_DUPLICATE_ACK;
+    sf_turn_note(turn, SF_ANOMALY_DUPLICATE_ACKS, 0);
+}
+
+/* RFC 2883 §4: the first block lies below the ACK, or inside the second block. */
+static bool is_dsack(const struct sf_turn *turn, sf_offset begin, sf_offset end)
+{
+    const struct sf_tcp_options *options = &turn->seg->options;
+    if (end <= turn->ack)
+        return true;
+    if (options->sack_count < 2)
+        return false;
+    const struct sf_endpoint *rcv = turn->rcv;
+    return begin >= sf_offset_of(rcv, options->sack[1].begin, rcv->snd_nxt) &&
+           end <= sf_offset_of(rcv, options->sack[1].end, rcv->snd_nxt);
+}
+
+/* The receiver had these octets twice: the resending of them was needless. */
+static void take_dsack(struct sf_turn *turn, sf_offset begin, sf_offset end)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    turn->snd->dsack_packets++;
+    if (rcv->resent == NULL)
+        return;
+    for (size_t i = 0; i < SF_RESENT_MAX; i++) {
+        struct sf_resent *resent = &rcv->resent[i];
+        if (resent->packet == 0 || resent->is_spurious || resent->begin >= end ||
+            resent->end <= begin)
+            continue;
+        resent->is_spurious = true;
+        if (resent->cause != SF_RESEND_OTHER)
+            rcv->resent_by[resent->cause]--;
+        rcv->resent_by[SF_RESEND_SPURIOUS]++;
+        return;
+    }
+}
+
+static void take_sack(struct sf_turn *turn)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    const struct sf_tcp_options *options = &turn->seg->options;
+    for (unsigned i = 0; i < options->sack_count; i++) {
+        sf_offset begin = sf_offset_of(rcv, options->sack[i].begin, rcv->snd_nxt);
+        sf_offset end = sf_offset_of(rcv, options->sack[i].end, rcv->snd_nxt);
+        if (begin >= end || end > rcv->snd_nxt)
+            continue;
+        if (i == 0 && is_dsack(turn, begin, end))
+            take_dsack(turn, begin, end);
+        else if (end > rcv->sack_high)
+            rcv->sack_high = end;
+    }
+}
+
+static void take_timestamps(struct sf_turn *turn)
+{
+    const struct sf_tcp_options *options = &turn->seg->options;
+    struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    if (!(options->present & SF_OPT_HAS_TIMESTAMPS))
+        return;
+    /* RFC 7323 §5.2: the peer echoed a newer value, so it holds that or a newer one. */
+    if (rcv->has_ts_echoed && sf_segment_seq_len(turn->seg) > 0 && !turn->is_syn_again &&
+        sf_seq_distance(sf_seq_of(rcv->ts_echoed), sf_seq_of(options->ts_val)) < 0 &&
+        turn->seg->ts_ns - snd->ts_recent_ns < 24 * 86400 * SF_SEC)
+        sf_turn_note(turn, SF_ANOMALY_PAWS_VIOLATION, 0);
+    snd->has_ts_recent = true;
+    snd->ts_recent = options->ts_val;
+    snd->ts_recent_ns = turn->seg->ts_ns;
+    if (!(turn->seg->flags & SF_TH_ACK))
+        return;
+    if (!snd->has_ts_echoed ||
+        sf_seq_distance(sf_seq_of(snd->ts_echoed), sf_seq_of(options->ts_ecr)) > 0)
+        snd->ts_echoed = options->ts_ecr;
+    snd->has_ts_echoed = true;
+}
+
+void sf_ack_segment(struct sf_turn *turn)
+{
+    const struct sf_segment *seg = turn->seg;
+    struct sf_endpoint *rcv = turn->rcv;
+    take_timestamps(turn);
+    if (!(seg->flags & SF_TH_ACK))
+        return;
+    if (!rcv->has_base)
+        choose_peer_base(turn);
+    turn->ack = sf_offset_of(rcv, seg->ack, rcv->snd_nxt);
+    turn->una_before = rcv->snd_una;
+    if (turn->ack < rcv->snd_una - AHEAD_UNKNOWN)
+        return;
+    if (turn->ack > rcv->snd_nxt && !take_ack_ahead(turn))
+        return;
+    turn->has_ack = true;
+    if (turn->ack > rcv->snd_una)
+        take_new_ack(turn);
+    else if (is_duplicate_ack(turn))
+        take_duplicate_ack(turn);
+    if (seg->options.sack_count > 0 && sf_segment_has(seg, SF_OPT_HAS_SACK))
+        take_sack(turn);
+}
+
+static void judge_losses(struct sf_tracker *t, struct sf_flow *flow, enum sf_dir dir, sf_ns now,
+                         bool final)
+{
+    struct sf_endpoint *ep = &flow->ep[dir];
+    sf_ns delay = sf_flow_tap_delay(flow);
+    for (size_t i = 0; i < ep->hole_count; i++) {
+        struct sf_hole *hole = &ep->holes[i];
+        if (hole->is_judged || !sf_ns_known(hole->acked_ns))
+            continue;
+        if (!final && now - hole->acked_ns <= delay)
+            continue;
+        hole->is_judged = true;
+        sf_note(t, flow, SF_ANOMALY_CAPTURE_LOSS, (int)dir, hole->packet,
+                (uint64_t)(hole->end - hole->begin));
+    }
+}
+
+void sf_ack_judge_losses(struct sf_tracker *t, struct sf_flow *flow, sf_ns now, bool final)
+{
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        if (flow->ep[dir].hole_count > 0 && flow->ep[sf_dir_other((enum sf_dir)dir)].packets > 0 &&
+            flow->ep[dir].packets > 0)
+            judge_losses(t, flow, (enum sf_dir)dir, now, final);
+}

@@ -1,0 +1,86 @@
+/* What is counted of a segment without any judgement: packets, flags, options, times, TTL. */
+#include "track_internal.h"
+
+/* Segments of each end whose checksum is tested: enough to tell offload, too few to cost time. */
+enum { CHECKSUMS_TESTED = 8 };
+
+static void count_flags(struct sf_endpoint *snd, const struct sf_segment *seg)
+{
+    unsigned flags = seg->flags;
+    snd->syns += (flags & SF_TH_SYN) != 0;
+    snd->syn_acks += (flags & (SF_TH_SYN | SF_TH_ACK)) == (SF_TH_SYN | SF_TH_ACK);
+    snd->fins += (flags & SF_TH_FIN) != 0;
+    snd->rsts += (flags & SF_TH_RST) != 0;
+    snd->pushes += (flags & SF_TH_PSH) != 0;
+    snd->urgents += (flags & SF_TH_URG) != 0;
+    snd->acks += (flags & SF_TH_ACK) != 0;
+    bool plain = (flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST | SF_TH_ACK)) == SF_TH_ACK;
+    snd->pure_acks += plain && seg->payload_len == 0;
+    snd->ecn_ce += seg->ip_ecn == 3;
+    /* In SYNs the bits negotiate (RFC 3168 §6.1.1), they signal nothing. */
+    snd->ecn_ece += (flags & (SF_TH_ECE | SF_TH_SYN)) == SF_TH_ECE;
+    snd->ecn_cwr += (flags & (SF_TH_CWR | SF_TH_SYN)) == SF_TH_CWR;
+}
+
+static void count_options(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    const struct sf_tcp_options *options = &turn->seg->options;
+    snd->saw_mptcp |= (options->present & SF_OPT_HAS_MPTCP) != 0;
+    if (options->present & SF_OPT_HAS_TIMESTAMPS)
+        snd->saw_timestamps = true;
+    if (options->present & SF_OPT_HAS_SACK)
+        snd->sack_packets += !(turn->seg->flags & SF_TH_RST);
+}
+
+static void test_checksum(struct sf_turn *turn)
+{
+    if (turn->snd->checksums_tested >= CHECKSUMS_TESTED)
+        return;
+    bool known;
+    bool ok = sf_segment_checksum_ok(turn->seg, &known);
+    if (!known)
+        return;
+    turn->snd->checksums_tested++;
+    if (!ok)
+        sf_turn_note(turn, SF_ANOMALY_BAD_CHECKSUM, 0);
+}
+
+static void count_time(struct sf_turn *turn)
+{
+    struct sf_flow *flow = turn->flow;
+    struct sf_endpoint *snd = turn->snd;
+    sf_ns now = turn->seg->ts_ns;
+    if (snd->packets > 0 && now - snd->last_ns > snd->idle_max_ns)
+        snd->idle_max_ns = now - snd->last_ns;
+    snd->last_ns = now;
+    if (flow->first_packet == 0 || now < flow->first_ns)
+        flow->first_ns = now;
+    if (now > flow->last_ns)
+        flow->last_ns = now;
+    if (flow->first_packet == 0)
+        flow->first_packet = turn->seg->packet;
+    flow->last_packet = turn->seg->packet;
+}
+
+void sf_count_segment(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    const struct sf_segment *seg = turn->seg;
+    count_time(turn);
+    if (snd->packets == 0 || seg->ttl < snd->ttl_min)
+        snd->ttl_min = seg->ttl;
+    if (seg->ttl > snd->ttl_max)
+        snd->ttl_max = seg->ttl;
+    snd->packets++;
+    snd->ip_bytes += seg->ip_bytes;
+    count_flags(snd, seg);
+    count_options(turn);
+    if (!turn->is_replay)
+        test_checksum(turn);
+    if (seg->flags & SF_TH_URG)
+        sf_turn_note(turn, SF_ANOMALY_URGENT, 0);
+    /* The peer is heard: what was sent into silence before is answered. */
+    turn->rcv->repeats_unheard = 0;
+    turn->rcv->keep_alives_unheard = 0;
+}

@@ -1,0 +1,64 @@
+/* One packet captured more than once (mirror port, several interfaces) is told from a packet sent
+ * again: same numbers, same IP-ID or same octets and timestamps, within a millisecond. */
+#include "track_internal.h"
+
+static const sf_ns DUPLICATE_NS = SF_MSEC;
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    uint64_t h = (a ^ b) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 29;
+}
+
+static uint64_t fingerprint(const struct sf_segment *seg)
+{
+    uint64_t h = mix((uint64_t)seg->seq.n << 32 | seg->ack.n,
+                     (uint64_t)seg->flags << 48 | (uint64_t)seg->window << 32 | seg->payload_len);
+    h = mix(h, (uint64_t)seg->ip_id << 32 | (uint64_t)seg->checksum << 16 | seg->options.present);
+    if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS))
+        h = mix(h, (uint64_t)seg->options.ts_val << 32 | seg->options.ts_ecr);
+    return h;
+}
+
+static bool same_place(const struct sf_fingerprint *print, const struct sf_segment *seg)
+{
+    return print->interface == seg->interface &&
+           print->vlan == (seg->vlan_count > 0 ? seg->vlan[0] : 0);
+}
+
+/* With an IP-ID the sender would have numbered a new packet anew. Without, equal octets (by their
+ * checksum) and timestamps must do; a bare ACK repeated is then a duplicate ACK, not a copy. */
+static bool may_be_copy(const struct sf_fingerprint *print, const struct sf_segment *seg)
+{
+    if (!same_place(print, seg))
+        return true;
+    if (seg->ttl > print->ttl)
+        return false;
+    if (seg->ip_id != 0)
+        return true;
+    return sf_segment_seq_len(seg) > 0 && sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS);
+}
+
+bool sf_duplicate_check(struct sf_turn *turn)
+{
+    const struct sf_segment *seg = turn->seg;
+    struct sf_endpoint *snd = turn->snd;
+    uint64_t hash = fingerprint(seg);
+    for (unsigned i = 0; i < SF_FINGERPRINTS; i++) {
+        struct sf_fingerprint *print = &snd->prints[i];
+        if (print->hash != hash || snd->packets == 0)
+            continue;
+        sf_ns gap = seg->ts_ns - print->ts_ns;
+        if (gap > DUPLICATE_NS || gap < -DUPLICATE_NS || !may_be_copy(print, seg))
+            continue;
+        snd->capture_duplicates++;
+        turn->tracker->totals.capture_duplicates++;
+        turn->labels |= 1u << SF_LABEL_CAPTURE_DUPLICATE;
+        sf_turn_note(turn, SF_ANOMALY_CAPTURE_DUPLICATE, 0);
+        return true;
+    }
+    snd->prints[snd->print_next] = (struct sf_fingerprint){
+        hash, seg->ts_ns, seg->interface, seg->vlan_count > 0 ? seg->vlan[0] : 0, seg->ttl};
+    snd->print_next = (uint8_t)((snd->print_next + 1u) % SF_FINGERPRINTS);
+    return false;
+}

@@ -1,0 +1,94 @@
+/* Names of a connection that are the same on every machine: uid, Community ID, addresses. */
+#include <arpa/inet.h>
+#include <sha1.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "track_internal.h"
+
+enum { TCP_PROTOCOL = 6 };
+
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* RFC 4648 with padding; out holds 4 * ceil(len / 3) + 1 octets. */
+static void encode(char *out, const uint8_t *data, size_t len, const char *alphabet)
+{
+    for (size_t i = 0; i < len; i += 3) {
+        size_t left = len - i;
+        uint32_t v = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
+                     (left > 2 ? data[i + 2] : 0);
+        *out++ = alphabet[v >> 18];
+        *out++ = alphabet[v >> 12 & 63];
+        *out++ = left > 1 ? alphabet[v >> 6 & 63] : '=';
+        *out++ = left > 2 ? alphabet[v & 63] : '=';
+    }
+    *out = '\0';
+}
+
+static void put_be16(uint8_t *out, uint16_t v)
+{
+    out[0] = (uint8_t)(v >> 8);
+    out[1] = (uint8_t)v;
+}
+
+static void put_be64(uint8_t *out, uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+static void sha1(const uint8_t *data, size_t len, uint8_t digest[SHA1_DIGEST_LENGTH])
+{
+    SHA1_CTX ctx;
+    SHA1Init(&ctx);
+    SHA1Update(&ctx, data, len);
+    SHA1Final(digest, &ctx);
+}
+
+/* Community ID v1, seed 0: seed, both addresses, protocol, padding, both ports, the smaller end
+ * first, which is the order of the key. */
+void sf_record_community_id(const struct sf_flow_key *key, char out[40])
+{
+    uint8_t input[2 + 16 + 16 + 1 + 1 + 2 + 2] = {0};
+    size_t len = key->scope.ip_version == 4 ? 4 : 16, n = 2;
+    for (int i = 0; i < SF_DIR_COUNT; i++, n += len)
+        memcpy(input + n, key->addr[i], len);
+    input[n] = TCP_PROTOCOL;
+    put_be16(input + n + 2, key->port[0]);
+    put_be16(input + n + 4, key->port[1]);
+    uint8_t digest[SHA1_DIGEST_LENGTH];
+    sha1(input, n + 6, digest);
+    memcpy(out, "1:", 2);
+    encode(out + 2, digest, sizeof digest, base64);
+}
+
+/* From the key, the first ISN (0 where none was seen) and the time of the first packet. */
+void sf_record_uid(const struct sf_flow *flow, char out[24])
+{
+    uint8_t input[sizeof flow->key + 16];
+    struct sf_flow_key key = flow->key;
+    memcpy(input, key.addr, sizeof key.addr);
+    size_t n = sizeof key.addr;
+    put_be16(input + n, key.port[0]);
+    put_be16(input + n + 2, key.port[1]);
+    n += 4;
+    input[n++] = key.scope.ip_version;
+    for (unsigned i = 0; i < SF_TUNNEL_MAX; i++, n += 8)
+        put_be64(input + n, (uint64_t)key.scope.tunnel_kind[i] << 32 | key.scope.tunnel_id[i]);
+    const struct sf_endpoint *client = &flow->ep[flow->client];
+    const struct sf_endpoint *server = &flow->ep[1 - flow->client];
+    uint32_t isn = client->has_iss ? client->base.n : server->has_iss ? server->base.n : 0;
+    put_be64(input + n, (uint64_t)flow->first_ns ^ (uint64_t)isn << 32);
+    n += 8;
+    uint8_t digest[SHA1_DIGEST_LENGTH];
+    sha1(input, n, digest);
+    encode(out, digest, 12, base64_url);
+}
+
+const char *sf_address_text(char out[48], const uint8_t addr[16], unsigned ip_version)
+{
+    if (inet_ntop(ip_version == 6 ? AF_INET6 : AF_INET, addr, out, 48) == NULL)
+        snprintf(out, 48, "?");
+    return out;
+}

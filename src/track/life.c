@@ -1,0 +1,252 @@
+/* The lives of the two ends: which stimuli a segment proves or lets assume, and the timeline. */
+#include "track_internal.h"
+
+#include <stdlib.h>
+
+enum { CHANGES_MAX = 4096 };
+
+static void add_change(struct sf_flow *flow, const struct sf_change *change)
+{
+    if (flow->change_count == flow->change_capacity) {
+        unsigned capacity = flow->change_capacity == 0 ? 8 : 2u * flow->change_capacity;
+        if (capacity > CHANGES_MAX)
+            return;
+        struct sf_change *changes = realloc(flow->changes, capacity * sizeof *changes);
+        if (changes == NULL)
+            return;
+        flow->changes = changes;
+        flow->change_capacity = (uint16_t)capacity;
+    }
+    flow->changes[flow->change_count++] = *change;
+}
+
+static void enter(struct sf_turn *turn, enum sf_dir dir, enum sf_tcp_state to, bool proved,
+                  enum sf_cause cause)
+{
+    struct sf_flow *flow = turn->flow;
+    struct sf_endpoint *ep = &flow->ep[dir];
+    enum sf_tcp_state from = (enum sf_tcp_state)ep->state;
+    if (from == to && ep->is_proved == proved)
+        return;
+    add_change(flow, &(struct sf_change){turn->seg->packet, turn->seg->ts_ns, (uint8_t)dir,
+                                         (uint8_t)from, (uint8_t)to, (uint8_t)cause, proved});
+    ep->state = (uint8_t)to;
+    ep->is_proved = proved;
+    if (proved) {
+        ep->proof = SF_OFFSET_NONE;
+    } else {
+        ep->assumed_from = (uint8_t)from;
+        ep->proof = turn->snd_nxt_before;
+    }
+    struct sf_event *event = sf_event_add(turn->tracker, flow, (int)dir);
+    if (event == NULL)
+        return;
+    event->kind = SF_EVENT_STATE;
+    event->from = from;
+    event->to = to;
+    event->proved = proved;
+    event->cause = cause;
+}
+
+static bool apply(struct sf_turn *turn, enum sf_dir dir, enum sf_stimulus stimulus, bool proved,
+                  enum sf_cause cause)
+{
+    struct sf_endpoint *ep = &turn->flow->ep[dir];
+    enum sf_tcp_state to = sf_state_next((enum sf_tcp_state)ep->state, stimulus);
+    if (to == SF_STATE_NONE || to == (enum sf_tcp_state)ep->state)
+        return false;
+    enter(turn, dir, to, proved, cause);
+    return true;
+}
+
+/* The end sends again what it sent in the state that an assumption had left. */
+static void retract(struct sf_turn *turn, enum sf_dir dir)
+{
+    const struct sf_endpoint *ep = &turn->flow->ep[dir];
+    if (!ep->is_proved && ep->assumed_from != SF_STATE_NONE && ep->assumed_from != ep->state)
+        enter(turn, dir, (enum sf_tcp_state)ep->assumed_from, true, SF_CAUSE_RETRACTED);
+}
+
+/* --- what the sender has provably received --------------------------------------------------- */
+
+static void prove_syn_received(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    snd->acked_peer_syn = true;
+    if (snd->state != SF_SYN_SENT || (turn->seg->flags & SF_TH_SYN))
+        return;
+    if (rcv->packets == 0) {
+        /* one direction captured: the SYN-ACK is proved by this ACK */
+        enter(turn, sf_dir_other(turn->dir), SF_SYN_RECEIVED, true, SF_CAUSE_SENT_SYN_ACK);
+        snd->syn_is_acked = true;
+    }
+    if (snd->syn_is_acked)
+        apply(turn, turn->dir, SF_RCV_SYN, true, SF_CAUSE_ACKED_SYN);
+    else if (rcv->has_iss)
+        enter(turn, turn->dir, SF_SYN_RECEIVED, true, SF_CAUSE_ACKED_SYN);
+}
+
+static void prove_received(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    if (!turn->has_ack)
+        return;
+    if (!snd->acked_peer_syn && turn->ack >= 1 && (rcv->has_iss || rcv->packets == 0))
+        prove_syn_received(turn);
+    if (rcv->fin != SF_OFFSET_NONE && turn->ack > rcv->fin && !snd->acked_peer_fin) {
+        snd->acked_peer_fin = true;
+        apply(turn, turn->dir, SF_RCV_FIN, true, SF_CAUSE_ACKED_FIN);
+    }
+}
+
+static bool is_proof(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    if (snd->state == SF_CLOSED)
+        return false;
+    if (snd->proof != SF_OFFSET_NONE && turn->has_ack && turn->ack > snd->proof)
+        return true;
+    if (snd->state != SF_ESTABLISHED || turn->flow->is_fast_open || !turn->sends_new_data)
+        return false;
+    /* Midstream, data comes from ESTABLISHED or CLOSE-WAIT: proved once the peer sent data too. */
+    return !turn->flow->is_midstream || (turn->rcv->data_packets > 0 && turn->has_ack);
+}
+
+/* What only a synchronized end sends: new data or an ACK of data; with crossed SYNs anything but a
+ * SYN (RFC 9293 §3.5, Figure 7). */
+static bool is_after_syn(const struct sf_turn *turn)
+{
+    const struct sf_flow *flow = turn->flow;
+    if (turn->seg->flags & (SF_TH_SYN | SF_TH_RST))
+        return false;
+    if (flow->is_simultaneous)
+        return true;
+    bool acks_data = turn->has_ack && turn->ack > 1 + (sf_offset)turn->rcv->syn_data;
+    return acks_data || (turn->sends_new_data && !flow->is_fast_open);
+}
+
+/* --- what it sends --------------------------------------------------------------------------- */
+
+static void send_syn(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    bool ack = turn->seg->flags & SF_TH_ACK;
+    if (turn->is_syn_again && (ack || snd->state == SF_CLOSED)) {
+        retract(turn, turn->dir);
+        return;
+    }
+    if (!ack) {
+        apply(turn, turn->dir, SF_SND_SYN, true, SF_CAUSE_SENT_SYN);
+        return;
+    }
+    apply(turn, turn->dir, SF_SND_SYN_ACK, true, SF_CAUSE_SENT_SYN_ACK);
+    if (snd->syn_is_acked && turn->flow->is_simultaneous)
+        apply(turn, turn->dir, SF_RCV_ACK_OF_SYN, false, SF_CAUSE_SYN_ACKED);
+}
+
+static void send_fin(struct sf_turn *turn)
+{
+    struct sf_flow *flow = turn->flow;
+    if (turn->is_fin_again) {
+        if (turn->snd->state != SF_ESTABLISHED)
+            retract(turn, turn->dir);
+        return;
+    }
+    if (flow->first_fin == SF_NO_FIN)
+        flow->first_fin = (uint8_t)turn->dir;
+    const struct sf_endpoint *rcv = turn->rcv;
+    if (rcv->fin != SF_OFFSET_NONE && !(turn->has_ack && turn->ack > rcv->fin) &&
+        !turn->snd->acked_peer_fin && !flow->fins_crossed) {
+        flow->fins_crossed = true;
+        sf_note(turn->tracker, flow, SF_ANOMALY_SIMULTANEOUS_CLOSE, SF_EITHER_END,
+                turn->seg->packet, 0);
+    }
+    apply(turn, turn->dir, SF_SND_FIN, true, SF_CAUSE_SENT_FIN);
+}
+
+/* An end that is seen for the first time without a SYN. A bare ACK that may answer a SYN proves
+ * nothing: it may precede the sender's own SYN, or come from an older connection. */
+static void appear(struct sf_turn *turn)
+{
+    bool peer_opens = turn->rcv->state == SF_SYN_SENT;
+    if (peer_opens && !(turn->sends_new_data && turn->has_ack && turn->ack >= 1))
+        return;
+    enter(turn, turn->dir, SF_ESTABLISHED, false, SF_CAUSE_SENT_SEGMENT);
+    turn->snd->assumed_from = SF_STATE_NONE;
+    turn->snd->proof = SF_OFFSET_NONE;
+}
+
+/* --- what its peer may now be assumed to have received --------------------------------------- */
+
+static void assume_received(struct sf_turn *turn)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    enum sf_dir peer = sf_dir_other(turn->dir);
+    if (!turn->has_ack || turn->ack < 1)
+        return;
+    if (rcv->state == SF_STATE_NONE && (turn->seg->flags & SF_TH_SYN))
+        apply(turn, peer, SF_RCV_ACK_OF_SYN, true, SF_CAUSE_SYN_ACKED);
+    rcv->syn_is_acked = true;
+    if (rcv->state == SF_SYN_RECEIVED)
+        apply(turn, peer, SF_RCV_ACK_OF_SYN, false, SF_CAUSE_SYN_ACKED);
+    if (rcv->fin == SF_OFFSET_NONE || turn->ack <= rcv->fin)
+        return;
+    rcv->fin_acked = true;
+    if (sf_state_next((enum sf_tcp_state)rcv->state, SF_RCV_ACK_OF_FIN) != SF_STATE_NONE)
+        apply(turn, peer, SF_RCV_ACK_OF_FIN, false, SF_CAUSE_FIN_ACKED);
+}
+
+void sf_life_segment(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    prove_received(turn);
+    if (!snd->is_proved && snd->state != SF_STATE_NONE && is_proof(turn))
+        enter(turn, turn->dir, (enum sf_tcp_state)snd->state, true, SF_CAUSE_PROVED);
+    if (snd->state == SF_STATE_NONE && !(turn->seg->flags & SF_TH_SYN))
+        appear(turn);
+    if (snd->state == SF_SYN_RECEIVED && is_after_syn(turn))
+        apply(turn, turn->dir, SF_SND_AFTER_SYN, true, SF_CAUSE_PROVED);
+    if (turn->seg->flags & SF_TH_SYN)
+        send_syn(turn);
+    if (turn->seg->payload_len > 0 && snd->state == SF_CLOSE_WAIT && turn->sends_new_data &&
+        !sf_noted_any(turn->flow, SF_ANOMALY_HALF_CLOSED))
+        sf_note(turn->tracker, turn->flow, SF_ANOMALY_HALF_CLOSED, (int)sf_dir_other(turn->dir),
+                turn->seg->packet, 0);
+    if (turn->seg->flags & SF_TH_FIN)
+        send_fin(turn);
+    assume_received(turn);
+}
+
+void sf_life_reset(struct sf_turn *turn)
+{
+    apply(turn, turn->dir, SF_SND_RST, true, SF_CAUSE_SENT_RST);
+    apply(turn, sf_dir_other(turn->dir), SF_RCV_RST, false, SF_CAUSE_GOT_RST);
+}
+
+void sf_life_restore(struct sf_turn *turn, enum sf_dir dir)
+{
+    const struct sf_reset *reset = &turn->flow->reset;
+    enter(turn, dir, (enum sf_tcp_state)reset->state_before[dir], reset->proved_before[dir],
+          SF_CAUSE_RETRACTED);
+}
+
+bool sf_flow_both_fins_acked(const struct sf_flow *flow)
+{
+    return flow->ep[0].fin_acked && flow->ep[1].fin_acked;
+}
+
+static bool is_over(const struct sf_endpoint *ep)
+{
+    return ep->state == SF_CLOSED || ep->state == SF_TIME_WAIT || ep->state == SF_STATE_NONE;
+}
+
+void sf_life_update_closed(struct sf_tracker *t, struct sf_flow *flow, sf_ns now)
+{
+    bool closed = is_over(&flow->ep[0]) && is_over(&flow->ep[1]) &&
+                  (flow->ep[0].state != SF_STATE_NONE || flow->ep[1].state != SF_STATE_NONE);
+    if (closed && !flow->is_closed)
+        flow->closed_ns = now;
+    if (closed || flow->is_closed)
+        sf_flow_table_touch(t->table, flow, closed ? SF_FLOWS_CLOSED : SF_FLOWS_OPEN);
+    flow->is_closed = closed;
+}

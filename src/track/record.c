@@ -1,0 +1,507 @@
+/* A connection that has left the table: what only its end tells, and its record of plain values. */
+#include "synfin/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "track_internal.h"
+
+/* So long without any packet in spite of three sendings, an end is suspected to be gone. */
+static const sf_ns SUSPECT_GONE = 15 * SF_SEC;
+/* A keep-alive is answered within a second, or it was not. */
+static const sf_ns KEEP_ALIVE_ANSWER = SF_SEC;
+/* By then a sender with octets outstanding would have sent again (RFC 6298 §2.1's first RTO). */
+static const sf_ns SENDING_DUE = SF_SEC;
+
+static const struct sf_endpoint *client_of(const struct sf_flow *flow)
+{
+    return &flow->ep[flow->client];
+}
+
+static const struct sf_endpoint *server_of(const struct sf_flow *flow)
+{
+    return &flow->ep[1 - flow->client];
+}
+
+/* --- how it opened ---------------------------------------------------------------------------- */
+
+static uint32_t pure_syns(const struct sf_endpoint *ep)
+{
+    return ep->syns - ep->syn_acks;
+}
+
+static bool sent_after_syn_ack(const struct sf_endpoint *ep)
+{
+    return ep->syn_acks > 0 && ep->packets > (uint64_t)ep->syns + ep->rsts;
+}
+
+/* Only `ep` was captured, and its own numbers prove that the handshake was completed. */
+static bool proves_handshake_alone(const struct sf_endpoint *ep, const struct sf_endpoint *silent)
+{
+    if (silent->packets > 0)
+        return false;
+    return (pure_syns(ep) > 0 && ep->acked_peer_syn) || sent_after_syn_ack(ep);
+}
+
+static bool is_proved_alone(const struct sf_flow *flow)
+{
+    return proves_handshake_alone(&flow->ep[0], &flow->ep[1]) ||
+           proves_handshake_alone(&flow->ep[1], &flow->ep[0]);
+}
+
+static bool is_handshake(const struct sf_flow *flow)
+{
+    const struct sf_endpoint *client = client_of(flow), *server = server_of(flow);
+    bool answered = server->syn_acks > 0 || server->state > SF_SYN_RECEIVED ||
+                    (server->packets > server->rsts && server->data_packets > 0);
+    bool acked = client->acked_peer_syn && client->packets > (uint64_t)client->syns + client->rsts;
+    return pure_syns(client) > 0 && answered && acked;
+}
+
+static bool is_simultaneous(const struct sf_flow *flow)
+{
+    return flow->is_simultaneous && !flow->is_split;
+}
+
+static bool is_split(const struct sf_flow *flow)
+{
+    return flow->is_split;
+}
+
+static bool is_fast_open(const struct sf_flow *flow)
+{
+    return flow->is_fast_open;
+}
+
+static bool is_refused(const struct sf_flow *flow)
+{
+    return flow->is_refused;
+}
+
+static bool is_syn_ack_only(const struct sf_flow *flow)
+{
+    return server_of(flow)->syn_acks > 0 && pure_syns(client_of(flow)) == 0;
+}
+
+static bool is_incomplete(const struct sf_flow *flow)
+{
+    return server_of(flow)->syn_acks > 0 && pure_syns(client_of(flow)) > 0;
+}
+
+static bool is_unanswered(const struct sf_flow *flow)
+{
+    return pure_syns(client_of(flow)) > 0;
+}
+
+static bool is_anything(const struct sf_flow *flow)
+{
+    return flow != NULL;
+}
+
+/* The first that holds. */
+static const struct {
+    const char *name;
+    bool (*holds)(const struct sf_flow *);
+} openings[] = {
+    {"one_sided", is_proved_alone},
+    {"simultaneous", is_simultaneous},
+    {"split", is_split},
+    {"fast_open", is_fast_open},
+    {"handshake", is_handshake},
+    {"refused", is_refused},
+    {"syn_ack_only", is_syn_ack_only},
+    {"incomplete", is_incomplete},
+    {"unanswered", is_unanswered},
+    {"midstream", is_anything},
+};
+
+static const char *open_how(const struct sf_flow *flow)
+{
+    size_t i = 0;
+    while (!openings[i].holds(flow))
+        i++;
+    return openings[i].name;
+}
+
+/* --- how it closed ---------------------------------------------------------------------------- */
+
+static bool has_reset(const struct sf_flow *flow)
+{
+    return flow->reset.packet != 0 && flow->reset.effect != SF_EFFECT_IGNORED;
+}
+
+static const char *close_how(const struct sf_flow *flow)
+{
+    bool first = flow->ep[0].fin != SF_OFFSET_NONE, second = flow->ep[1].fin != SF_OFFSET_NONE;
+    if (has_reset(flow))
+        return "reset";
+    if (first && second && sf_flow_both_fins_acked(flow))
+        return flow->fins_crossed ? "simultaneous" : "fin";
+    if (first && second)
+        return "fin_unacked";
+    return first || second ? "half_closed" : "none";
+}
+
+/* --- what only the end tells ------------------------------------------------------------------ */
+
+static void note(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly name, int end)
+{
+    sf_note(t, flow, name, end, flow->last_packet, 0);
+}
+
+static void conclude_opening(struct sf_tracker *t, struct sf_flow *flow)
+{
+    const char *how = open_how(flow);
+    const struct sf_endpoint *server = server_of(flow);
+    int client = flow->client, other = 1 - flow->client;
+    if (strcmp(how, "one_sided") == 0) {
+        note(t, flow, SF_ANOMALY_ONE_SIDED, flow->ep[0].packets > 0 ? 0 : 1);
+    } else if (strcmp(how, "unanswered") == 0 && !has_reset(flow)) {
+        sf_note(t, flow, SF_ANOMALY_UNANSWERED, client, flow->first_packet, 0);
+    } else if (strcmp(how, "incomplete") == 0 && !has_reset(flow)) {
+        sf_note_kind(t, flow, SF_ANOMALY_EMBRYONIC, other, flow->last_packet, 0,
+                     SF_KIND_SYN_RECEIVED, SF_PROBLEM);
+    } else if (strcmp(how, "handshake") == 0 && server->state == SF_SYN_RECEIVED &&
+               !has_reset(flow)) {
+        sf_note_kind(t, flow, SF_ANOMALY_EMBRYONIC, other, flow->last_packet, 0,
+                     SF_KIND_ACK_UNCONFIRMED, SF_PROBLEM);
+    } else if (is_simultaneous(flow) && !sf_noted_any(flow, SF_ANOMALY_SIMULTANEOUS_OPEN)) {
+        note(t, flow, SF_ANOMALY_SIMULTANEOUS_OPEN, SF_EITHER_END);
+    }
+}
+
+/* Midstream, one direction: the other end's acknowledgements move, yet no packet of it was seen. */
+static void conclude_one_sided(struct sf_tracker *t, struct sf_flow *flow)
+{
+    if (!flow->is_midstream)
+        return;
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        const struct sf_endpoint *ep = &flow->ep[dir], *silent = &flow->ep[1 - dir];
+        if (silent->packets == 0 && (silent->snd_una > 1 || ep->snd_una > 1))
+            note(t, flow, SF_ANOMALY_ONE_SIDED, dir);
+    }
+}
+
+static void conclude_closing(struct sf_tracker *t, struct sf_flow *flow)
+{
+    if (has_reset(flow) || flow->first_fin == SF_NO_FIN)
+        return;
+    int first = flow->first_fin, second = 1 - first;
+    bool has_second = flow->ep[second].fin != SF_OFFSET_NONE;
+    if (has_second) {
+        if (!sf_flow_both_fins_acked(flow))
+            note(t, flow, SF_ANOMALY_LAST_ACK_MISSING, flow->ep[first].fin_acked ? second : first);
+    } else if (!flow->ep[first].fin_acked) {
+        if (flow->ep[second].packets > 0)
+            note(t, flow, SF_ANOMALY_FIN_UNACKNOWLEDGED, first);
+    } else if (!sf_noted_any(flow, SF_ANOMALY_HALF_CLOSED)) {
+        note(t, flow, SF_ANOMALY_HALF_CLOSED, first);
+    }
+}
+
+/* One end's last sendings into silence. */
+static void conclude_silence(struct sf_tracker *t, struct sf_flow *flow, int dir)
+{
+    const struct sf_endpoint *ep = &flow->ep[dir], *peer = &flow->ep[1 - dir];
+    if (peer->packets == 0 || has_reset(flow))
+        return;
+    if (ep->keep_alives_unheard > 0 && t->now_ns - ep->last_ns >= KEEP_ALIVE_ANSWER)
+        note(t, flow, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, dir);
+    if (ep->repeats_unheard < 2)
+        return;
+    sf_note_kind(t, flow, SF_ANOMALY_PEER_SILENT, dir, flow->last_packet, 0, SF_KIND_NONE,
+                 SF_WARNING);
+    if (flow->last_ns - peer->last_ns >= SUSPECT_GONE &&
+        sf_state_is_synchronized((enum sf_tcp_state)peer->state))
+        sf_note_kind(t, flow, SF_ANOMALY_HALF_OPEN, 1 - dir, flow->last_packet, 0,
+                     SF_KIND_SUSPECTED, SF_PROBLEM);
+}
+
+/* The RST's receiver said nothing more, though it had something to say; or went on to a new one. */
+static void conclude_reset(struct sf_tracker *t, struct sf_flow *flow)
+{
+    if (sf_ns_known(flow->challenge_ns) && !has_reset(flow) &&
+        !sf_noted_any(flow, SF_ANOMALY_RESET_CHALLENGED))
+        sf_note(t, flow, SF_ANOMALY_RESET_INVALID, flow->challenge_by, flow->challenge_packet, 0);
+    if (flow->reset.packet == 0 || flow->reset.effect != SF_EFFECT_UNKNOWN)
+        return;
+    const struct sf_endpoint *receiver = &flow->ep[1 - flow->reset.by];
+    bool silent = receiver->last_ns <= flow->reset.ts_ns;
+    bool due = sf_outstanding(receiver) > 0 && t->now_ns - flow->reset.ts_ns > SENDING_DUE;
+    if ((silent && due) || flow->ended_by == SF_ENDED_REUSED || flow->view_next_packet != 0)
+        flow->reset.effect = SF_EFFECT_EFFECTIVE;
+}
+
+void sf_record_conclude(struct sf_tracker *t, struct sf_flow *flow)
+{
+    sf_ack_judge_losses(t, flow, t->now_ns, true);
+    conclude_opening(t, flow);
+    conclude_one_sided(t, flow);
+    conclude_reset(t, flow);
+    conclude_closing(t, flow);
+    conclude_silence(t, flow, 0);
+    conclude_silence(t, flow, 1);
+}
+
+/* --- the record ------------------------------------------------------------------------------- */
+
+static struct sf_record_times times_of(const struct sf_samples *samples)
+{
+    struct sf_record_times times = {.samples = samples->count,
+                                    .min_ns = SF_NS_UNKNOWN,
+                                    .avg_ns = sf_samples_mean(samples),
+                                    .max_ns = SF_NS_UNKNOWN,
+                                    .stdev_ns = sf_samples_stdev(samples),
+                                    .p50_ns = sf_samples_quantile(samples, 0.50),
+                                    .p95_ns = sf_samples_quantile(samples, 0.95)};
+    if (samples->count > 0) {
+        times.min_ns = samples->min_ns;
+        times.max_ns = samples->max_ns;
+    }
+    return times;
+}
+
+static void fill_options(const struct sf_flow *flow, int dir, struct sf_record_end *out)
+{
+    const struct sf_endpoint *ep = &flow->ep[dir], *client = client_of(flow),
+                             *server = server_of(flow);
+    bool has_syn = ep->syns > 0 && ep->has_iss;
+    out->isn = has_syn ? ep->base.n : SF_COUNT_UNKNOWN;
+    out->mss = ep->mss != 0 ? ep->mss : SF_COUNT_UNKNOWN;
+    out->window_scale = ep->has_wscale ? ep->wscale_sent : SF_COUNT_UNKNOWN;
+    out->sack_permitted = !has_syn                                      ? SF_TRI_UNKNOWN
+                          : ep->syn_options & SF_OPT_HAS_SACK_PERMITTED ? SF_TRI_TRUE
+                                                                        : SF_TRI_FALSE;
+    out->timestamps = ep->packets == 0 ? SF_TRI_UNKNOWN : (enum sf_tri)ep->saw_timestamps;
+    out->mptcp = ep->packets == 0 ? SF_TRI_UNKNOWN : (enum sf_tri)ep->saw_mptcp;
+    out->fast_open_cookie = has_syn ? (enum sf_tri)ep->saw_fast_open : SF_TRI_UNKNOWN;
+    /* RFC 3168 §6.1.1: SYN with ECE and CWR, SYN-ACK with ECE alone. */
+    bool known = client->has_iss && server->has_iss && server->syn_acks > 0;
+    out->ecn_negotiated =
+        !known ? SF_TRI_UNKNOWN
+        : client->syn_flags_ecn == (SF_TH_ECE | SF_TH_CWR) && server->syn_flags_ecn == SF_TH_ECE
+            ? SF_TRI_TRUE
+            : SF_TRI_FALSE;
+}
+
+static void fill_counts(const struct sf_endpoint *ep, struct sf_record_end *out)
+{
+    out->ecn_ce = ep->ecn_ce;
+    out->ecn_ece = ep->ecn_ece;
+    out->ecn_cwr = ep->ecn_cwr;
+    out->ttl_min = ep->packets > 0 ? ep->ttl_min : SF_COUNT_UNKNOWN;
+    out->ttl_max = ep->packets > 0 ? ep->ttl_max : SF_COUNT_UNKNOWN;
+    out->packets = ep->packets;
+    out->ip_bytes = ep->ip_bytes;
+    out->payload_bytes = ep->payload_bytes;
+    out->data_packets = ep->data_packets;
+    out->acks = ep->acks;
+    out->pure_acks = ep->pure_acks;
+    out->syns = ep->syns;
+    out->fins = ep->fins;
+    out->rsts = ep->rsts;
+    out->pushes = ep->pushes;
+    out->urgents = ep->urgents;
+    out->retransmitted_packets = ep->resent_packets;
+    out->retransmitted_bytes = ep->resent_bytes;
+    out->retransmissions_timeout = ep->resent_by[SF_RESEND_TIMEOUT];
+    out->retransmissions_fast = ep->resent_by[SF_RESEND_FAST];
+    out->retransmissions_spurious = ep->resent_by[SF_RESEND_SPURIOUS];
+    out->out_of_order_packets = ep->out_of_order;
+    out->duplicate_acks = ep->duplicate_acks;
+    out->sack_packets = ep->sack_packets;
+    out->dsack_packets = ep->dsack_packets;
+    out->keep_alives = ep->keep_alives;
+    out->zero_window_probes = ep->window_probes;
+    out->zero_windows = ep->zero_windows;
+    out->window_full = ep->window_full;
+    out->capture_duplicates = ep->capture_duplicates;
+    out->idle_max_ns = ep->packets > 0 ? ep->idle_max_ns : SF_NS_UNKNOWN;
+}
+
+/* Octets of sequence space that the end used; SYN and FIN are not among them. */
+static uint64_t stream_octets(const struct sf_endpoint *ep)
+{
+    if (!ep->has_base)
+        return 0;
+    sf_offset begin = ep->low < 1 && ep->has_iss ? 1 : ep->low;
+    sf_offset end = ep->fin != SF_OFFSET_NONE && ep->snd_nxt == ep->fin + 1 ? ep->fin : ep->snd_nxt;
+    return end > begin ? (uint64_t)(end - begin) : 0;
+}
+
+static void fill_progress(const struct sf_flow *flow, int dir, struct sf_record_end *out)
+{
+    const struct sf_endpoint *ep = &flow->ep[dir], *peer = &flow->ep[1 - dir];
+    out->unique_bytes = ep->unique_bytes;
+    out->stream_bytes = stream_octets(ep);
+    out->missing_bytes = sf_hole_missing(ep);
+    out->in_flight_max =
+        peer->packets > 0 && ep->packets > 0 ? ep->in_flight_max : SF_COUNT_UNKNOWN;
+    out->initial_window_bytes = ep->has_iss ? ep->initial_window : SF_COUNT_UNKNOWN;
+    out->segment_min = ep->data_packets > 0 ? ep->segment_min : SF_COUNT_UNKNOWN;
+    out->segment_max = ep->data_packets > 0 ? ep->segment_max : SF_COUNT_UNKNOWN;
+    out->segment_avg =
+        ep->data_packets > 0 ? (double)ep->payload_bytes / (double)ep->data_packets : NAN;
+    sf_ns span = ep->last_data_ns - ep->first_data_ns;
+    out->throughput = ep->data_packets > 1 && span > 0
+                          ? (double)ep->unique_bytes * (double)SF_SEC / (double)span
+                          : NAN;
+    out->rtt = times_of(&ep->rtt);
+    bool is_server = dir != (int)flow->client;
+    out->response_time = times_of(is_server ? &ep->response : &(struct sf_samples){0});
+}
+
+static void fill_window(const struct sf_tracker *t, const struct sf_flow *flow, int dir,
+                        struct sf_record_end *out)
+{
+    const struct sf_endpoint *ep = &flow->ep[dir];
+    out->window_min = ep->has_window ? ep->window_min : SF_COUNT_UNKNOWN;
+    out->window_max = ep->has_window ? ep->window_max : SF_COUNT_UNKNOWN;
+    out->window_last = ep->has_window ? ep->window_now : SF_COUNT_UNKNOWN;
+    sf_ns open_since = ep->is_window_zero ? flow->last_ns - ep->zero_since_ns : 0;
+    out->zero_window_time_ns = ep->zero_time_ns + open_since;
+    (void)t;
+}
+
+static void fill_end(const struct sf_tracker *t, const struct sf_flow *flow, int dir,
+                     struct sf_record_end *out)
+{
+    const struct sf_endpoint *ep = &flow->ep[dir];
+    sf_address_text(out->ip, flow->key.addr[dir], flow->key.scope.ip_version);
+    out->port = flow->key.port[dir];
+    out->state = sf_state_name((enum sf_tcp_state)ep->state);
+    out->state_proved = ep->state == SF_STATE_NONE ? SF_TRI_UNKNOWN : (enum sf_tri)ep->is_proved;
+    fill_options(flow, dir, out);
+    fill_counts(ep, out);
+    fill_progress(flow, dir, out);
+    fill_window(t, flow, dir, out);
+}
+
+static void fill_opening(const struct sf_flow *flow, struct sf_record *out)
+{
+    static const char *const bases[] = {[SF_ROLE_BY_FIRST_PACKET] = "first_packet",
+                                        [SF_ROLE_BY_PORT] = "port",
+                                        [SF_ROLE_BY_SYN_ACK] = "syn_ack",
+                                        [SF_ROLE_BY_SYN] = "syn"};
+    out->role_basis = bases[flow->role_basis];
+    out->open_how = open_how(flow);
+    bool first = sf_ns_known(flow->syn_ns) && sf_ns_known(flow->syn_ack_ns) &&
+                 flow->syn_ack_ns >= flow->syn_ns;
+    bool second = sf_ns_known(flow->syn_ack_ns) && sf_ns_known(flow->ack_ns) &&
+                  flow->ack_ns >= flow->syn_ack_ns;
+    out->open_syn_ack_delay_ns = first ? flow->syn_ack_ns - flow->syn_ns : SF_NS_UNKNOWN;
+    out->open_ack_delay_ns = second ? flow->ack_ns - flow->syn_ack_ns : SF_NS_UNKNOWN;
+    out->open_rtt_ns = first && second ? flow->ack_ns - flow->syn_ns : SF_NS_UNKNOWN;
+}
+
+static void fill_closing(const struct sf_flow *flow, struct sf_record *out)
+{
+    static const char *const ended[] = {[SF_ENDED_OPEN] = "capture_end",
+                                        [SF_ENDED_CLOSED] = "closed",
+                                        [SF_ENDED_REUSED] = "reused",
+                                        [SF_ENDED_IDLE] = "idle",
+                                        [SF_ENDED_EVICTED] = "evicted"};
+    out->close_how = close_how(flow);
+    out->close_first =
+        flow->first_fin == SF_NO_FIN ? NULL : sf_role_name(sf_role_of(flow, flow->first_fin));
+    out->ended_by = ended[flow->ended_by];
+    if (!has_reset(flow))
+        return;
+    const struct sf_reset *reset = &flow->reset;
+    out->reset_by = sf_role_name(sf_role_of(flow, reset->by));
+    out->reset_packet = reset->packet;
+    out->reset_kind = sf_reset_kind_name((enum sf_reset_kind)reset->kind);
+    out->reset_validity = sf_reset_validity_name((enum sf_reset_validity)reset->validity);
+    out->reset_effect = sf_reset_effect_name((enum sf_reset_effect)reset->effect);
+}
+
+static void *room_for(void *array, size_t *capacity, size_t count, size_t size)
+{
+    if (count <= *capacity)
+        return array;
+    void *more = realloc(array, count * size);
+    if (more == NULL)
+        return array;
+    *capacity = count;
+    return more;
+}
+
+static void fill_timeline(struct sf_tracker *t, const struct sf_flow *flow, struct sf_record *out)
+{
+    t->timeline =
+        room_for(t->timeline, &t->timeline_capacity, flow->change_count, sizeof *t->timeline);
+    size_t count =
+        flow->change_count < t->timeline_capacity ? flow->change_count : t->timeline_capacity;
+    for (size_t i = 0; i < count; i++) {
+        const struct sf_change *change = &flow->changes[i];
+        t->timeline[i] = (struct sf_timeline_entry){.packet = change->packet,
+                                                    .t_ns = change->ts_ns - flow->first_ns,
+                                                    .end = sf_role_of(flow, change->dir),
+                                                    .from = (enum sf_tcp_state)change->from,
+                                                    .to = (enum sf_tcp_state)change->to,
+                                                    .proved = change->proved,
+                                                    .cause = (enum sf_cause)change->cause};
+    }
+    out->timeline = t->timeline;
+    out->timeline_count = count;
+}
+
+static void fill_anomalies(struct sf_tracker *t, const struct sf_flow *flow, struct sf_record *out)
+{
+    t->anomalies =
+        room_for(t->anomalies, &t->anomaly_capacity, flow->note_count, sizeof *t->anomalies);
+    size_t count = flow->note_count < t->anomaly_capacity ? flow->note_count : t->anomaly_capacity;
+    for (size_t i = 0; i < count; i++) {
+        const struct sf_noted *noted = &flow->notes[i];
+        struct sf_anomaly_entry *entry = &t->anomalies[i];
+        *entry = (struct sf_anomaly_entry){.name = (enum sf_anomaly)noted->name,
+                                           .end = sf_role_of(flow, noted->end),
+                                           .severity = (enum sf_severity)noted->severity,
+                                           .count = noted->count,
+                                           .first_packet = noted->first_packet,
+                                           .last_packet = noted->last_packet};
+        sf_note_detail(flow, noted, entry->detail);
+        if (entry->severity > out->severity)
+            out->severity = entry->severity;
+    }
+    out->anomalies = t->anomalies;
+    out->anomaly_count = count;
+}
+
+void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record *out)
+{
+    *out = (struct sf_record){.id = flow->id,
+                              .start_ns = flow->first_ns,
+                              .end_ns = flow->last_ns,
+                              .duration_ns = flow->last_ns - flow->first_ns,
+                              .first_packet = flow->first_packet,
+                              .last_packet = flow->last_packet,
+                              .severity = SF_SEVERITY_OK,
+                              .reset_packet = SF_COUNT_UNKNOWN,
+                              .zeek_orig_bytes = SF_COUNT_UNKNOWN,
+                              .zeek_resp_bytes = SF_COUNT_UNKNOWN,
+                              .zeek_missed_bytes = SF_COUNT_UNKNOWN,
+                              .zeek_records = SF_COUNT_UNKNOWN,
+                              .wireshark_completeness = SF_COUNT_UNKNOWN,
+                              .key = flow->key,
+                              .client = (enum sf_dir)flow->client,
+                              .view = flow->view,
+                              .view_next_packet = flow->view_next_packet};
+    sf_record_uid(flow, out->uid);
+    sf_record_community_id(&flow->key, out->community_id);
+    out->vlan_count = flow->vlan_count;
+    out->tunnel_count = flow->tunnel_count < SF_TUNNEL_MAX ? flow->tunnel_count : SF_TUNNEL_MAX;
+    memcpy(out->vlan, flow->vlan, sizeof out->vlan);
+    for (unsigned i = 0; i < out->tunnel_count; i++) {
+        out->tunnel[i].type = sf_tunnel_name((enum sf_tunnel_kind)flow->tunnel_kind[i]);
+        out->tunnel[i].id = flow->tunnel_id[i];
+    }
+    fill_opening(flow, out);
+    fill_closing(flow, out);
+    fill_end(t, flow, flow->client, &out->end[SF_CLIENT]);
+    fill_end(t, flow, 1 - flow->client, &out->end[SF_SERVER]);
+    fill_timeline(t, flow, out);
+    fill_anomalies(t, flow, out);
+    sf_record_verdict(flow, out);
+}

@@ -1,0 +1,97 @@
+/* Outstanding segments of one end, oldest first in a ring, and the round-trip samples their
+ * acknowledgements give: Karn's rule, RFC 6298 §3. */
+#include "track_internal.h"
+
+#include <stdlib.h>
+
+static struct sf_sent *at(const struct sf_endpoint *ep, unsigned i)
+{
+    return &ep->sent[(ep->sent_head + i) & (ep->sent_capacity - 1u)];
+}
+
+static int grow(struct sf_endpoint *ep)
+{
+    unsigned capacity = ep->sent_capacity == 0 ? 4 : 2u * ep->sent_capacity;
+    if (capacity > SF_SENT_MAX)
+        return -1;
+    struct sf_sent *sent = malloc(capacity * sizeof *sent);
+    if (sent == NULL)
+        return -1;
+    for (unsigned i = 0; i < ep->sent_count; i++)
+        sent[i] = *at(ep, i);
+    free(ep->sent);
+    ep->sent = sent;
+    ep->sent_head = 0;
+    ep->sent_capacity = (uint16_t)capacity;
+    return 0;
+}
+
+void sf_sent_add(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns)
+{
+    if (ep->sent_count == ep->sent_capacity && grow(ep) != 0) {
+        /* No room: the newest entry grows and, sent twice on paper, gives no sample. */
+        struct sf_sent *last = ep->sent_count > 0 ? at(ep, ep->sent_count - 1u) : NULL;
+        if (last != NULL) {
+            last->end = end;
+            last->times = 2;
+        }
+        return;
+    }
+    *at(ep, ep->sent_count) = (struct sf_sent){begin, end, ts_ns, 1};
+    ep->sent_count++;
+}
+
+sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns)
+{
+    sf_ns before = SF_NS_UNKNOWN;
+    for (unsigned i = 0; i < ep->sent_count && at(ep, i)->begin < end; i++) {
+        struct sf_sent *sent = at(ep, i);
+        if (sent->end <= begin)
+            continue;
+        if (!sf_ns_known(before))
+            before = sent->ts_ns;
+        sent->ts_ns = ts_ns;
+        if (sent->times < UINT16_MAX)
+            sent->times++;
+    }
+    return before;
+}
+
+sf_ns sf_sent_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns)
+{
+    sf_ns sample = SF_NS_UNKNOWN;
+    sf_ns latest = SF_NS_UNKNOWN; /* sending of an earlier piece: was it what the ACK waited for? */
+    while (ep->sent_count > 0 && at(ep, 0)->end <= ack) {
+        const struct sf_sent *sent = at(ep, 0);
+        if (sent->end == ack && sent->times == 1 && sent->ts_ns >= latest)
+            sample = now_ns - sent->ts_ns;
+        if (sent->ts_ns > latest)
+            latest = sent->ts_ns;
+        ep->sent_head = (uint16_t)((ep->sent_head + 1u) & (ep->sent_capacity - 1u));
+        ep->sent_count--;
+    }
+    if (ep->sent_count > 0 && at(ep, 0)->begin < ack)
+        at(ep, 0)->begin = ack;
+    return sample >= 0 ? sample : SF_NS_UNKNOWN;
+}
+
+bool sf_sent_is_boundary(const struct sf_endpoint *ep, sf_offset offset)
+{
+    for (unsigned i = 0; i < ep->sent_count; i++)
+        if (at(ep, i)->begin == offset || at(ep, i)->end == offset)
+            return true;
+    return false;
+}
+
+/* RFC 6298 §2. */
+void sf_rtt_update(struct sf_endpoint *ep, sf_ns sample_ns)
+{
+    if (!sf_ns_known(ep->srtt_ns)) {
+        ep->srtt_ns = sample_ns;
+        ep->rttvar_ns = sample_ns / 2;
+        return;
+    }
+    sf_ns error = sample_ns > ep->srtt_ns ? sample_ns - ep->srtt_ns : ep->srtt_ns - sample_ns;
+    ep->rttvar_ns += (error - ep->rttvar_ns) / 4;
+    ep->srtt_ns += (sample_ns - ep->srtt_ns) / 8;
+}

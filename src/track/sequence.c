@@ -1,0 +1,412 @@
+/* A segment against its sender's sequence space: new, sent again, out of order, past a hole, a
+ * keep-alive, a window probe, or too far off to be believed. */
+#include "track_internal.h"
+
+#include <stdlib.h>
+
+/* Jumps are believed up to the peer's window and this slack; without a window, up to the second. */
+static const sf_offset JUMP_SLACK = 1 << 20, JUMP_UNKNOWN = 1 << 24;
+/* "Same flight" when no round-trip time is known: Wireshark's value. */
+static const sf_ns FLIGHT_UNKNOWN = 3 * SF_MSEC;
+/* A later IP-ID proves a later sending only where the sender counts: then it lies near. */
+static const int IP_ID_NEAR = 1024;
+/* Kernels wait at least this long before a retransmission timeout (Linux TCP_RTO_MIN). */
+static const sf_ns RTO_MIN = 200 * SF_MSEC;
+
+static void choose_base(struct sf_endpoint *ep, sf_seq base, bool is_iss)
+{
+    ep->base = base;
+    ep->has_base = true;
+    ep->has_iss = is_iss;
+    ep->snd_nxt = ep->low = ep->snd_una = is_iss ? 0 : 1;
+}
+
+static void shift_offset(sf_offset *offset, sf_offset by)
+{
+    if (*offset != SF_OFFSET_NONE)
+        *offset += by;
+}
+
+/* The SYN came after segments that let its number be guessed: all offsets move to the right zero.
+ */
+static void rebase(struct sf_endpoint *ep, sf_seq iss)
+{
+    sf_offset by = sf_seq_distance(iss, ep->base);
+    sf_offset *const offsets[] = {&ep->low,        &ep->snd_nxt, &ep->snd_una,   &ep->fin,
+                                  &ep->right_edge, &ep->suspect, &ep->sack_high, &ep->probe_end};
+    for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++)
+        shift_offset(offsets[i], by);
+    for (size_t i = 0; i < ep->hole_count; i++) {
+        ep->holes[i].begin += by;
+        ep->holes[i].end += by;
+    }
+    ep->sent_count = 0;
+    ep->base = iss;
+    ep->has_iss = true;
+    if (ep->low > 0)
+        ep->low = 0;
+}
+
+static bool is_too_far(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    sf_offset limit = JUMP_UNKNOWN;
+    if (snd->right_edge != SF_OFFSET_NONE)
+        limit = JUMP_SLACK + (snd->right_edge > snd->snd_nxt ? snd->right_edge - snd->snd_nxt : 0);
+    return turn->begin > snd->snd_nxt + limit || turn->begin < snd->snd_una - JUMP_UNKNOWN;
+}
+
+/* A lone segment far off moves nothing; a second one that continues it is believed. */
+static bool is_stray(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    if (!is_too_far(turn))
+        return false;
+    bool continues = snd->suspect != SF_OFFSET_NONE && turn->begin >= snd->suspect &&
+                     turn->begin <= snd->suspect + JUMP_SLACK;
+    snd->suspect = turn->end;
+    return !continues || turn->begin < snd->snd_nxt;
+}
+
+/* A SYN with another number than this end's first one. A client that repeats an unanswered SYN so
+ * starts over; of two SYN-ACKs the one counts that the client acknowledges (open.c). */
+static void take_other_iss(struct sf_turn *turn)
+{
+    if (turn->seg->flags & SF_TH_ACK) {
+        turn->flow->has_alternative = true;
+        turn->flow->alternative_iss = turn->seg->seq;
+        turn->is_stray = true;
+        sf_turn_note(turn, SF_ANOMALY_SYN_ACK_ISN_CHANGED, 0);
+        return;
+    }
+    turn->snd->sent_count = 0;
+    choose_base(turn->snd, turn->seg->seq, true);
+    turn->snd->fin = SF_OFFSET_NONE;
+    turn->is_other_iss = true;
+    sf_turn_note(turn, SF_ANOMALY_SYN_ISN_CHANGED, 0);
+}
+
+void sf_sequence_locate(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    const struct sf_segment *seg = turn->seg;
+    bool syn = seg->flags & SF_TH_SYN;
+    if (seg->flags & SF_TH_RST)
+        return; /* a RST's number is judged, never believed: reset.c */
+    if (!snd->has_base)
+        choose_base(snd, syn ? seg->seq : sf_seq_add(seg->seq, (uint32_t)-1), syn);
+    else if (syn && !snd->has_iss)
+        rebase(snd, seg->seq);
+    else if (syn && !sf_seq_equal(seg->seq, snd->base))
+        take_other_iss(turn);
+    if (turn->is_stray)
+        return;
+    turn->begin = sf_offset_of(snd, seg->seq, snd->snd_nxt);
+    turn->data_begin = turn->begin + syn;
+    turn->data_end = turn->data_begin + seg->payload_len;
+    turn->end = turn->data_end + !!(seg->flags & SF_TH_FIN);
+    if (!syn && is_too_far(turn) && !snd->has_sent) {
+        /* The base was only guessed from the peer's ACK: its own number counts more. */
+        choose_base(snd, sf_seq_add(seg->seq, (uint32_t)-1), false);
+        turn->data_begin = turn->begin = 1;
+        turn->data_end = turn->begin + seg->payload_len;
+        turn->end = turn->data_end + !!(seg->flags & SF_TH_FIN);
+    }
+    turn->is_stray = !syn && is_stray(turn);
+    turn->snd_nxt_before = snd->snd_nxt;
+    snd->has_sent = true;
+}
+
+static bool is_plain(const struct sf_segment *seg)
+{
+    return !(seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST));
+}
+
+/* RFC 9293 §3.8.6.1; Linux probes with no octet at SND.NXT-1, others with one at SND.NXT. */
+static bool is_window_probe(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    if (!turn->rcv->is_window_zero || !is_plain(turn->seg) || turn->seg->payload_len > 1)
+        return false;
+    return turn->begin == snd->snd_nxt - 1 ||
+           (turn->seg->payload_len == 1 && turn->begin == snd->snd_nxt);
+}
+
+/* RFC 9293 §3.8.4: SEG.SEQ = SND.NXT-1, nothing outstanding, none or one garbage octet. */
+static bool is_keep_alive(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    return turn->begin == snd->snd_nxt - 1 && turn->seg->payload_len <= 1 && is_plain(turn->seg) &&
+           snd->snd_una == snd->snd_nxt && snd->fin == SF_OFFSET_NONE && snd->packets > 1 &&
+           (turn->seg->flags & SF_TH_ACK) && turn->rcv->packets > 0;
+}
+
+static void take_probe(struct sf_turn *turn)
+{
+    turn->is_probe = true;
+    turn->snd->window_probes++;
+    turn->snd->repeats_unheard++;
+    if (turn->end > turn->snd->snd_nxt)
+        turn->snd->probe_end = turn->end;
+    turn->labels |= 1u << SF_LABEL_ZERO_WINDOW_PROBE;
+    sf_turn_note(turn, SF_ANOMALY_ZERO_WINDOW_PROBE, 0);
+}
+
+static void take_keep_alive(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    turn->is_keep_alive = true;
+    snd->keep_alives++;
+    snd->repeats_unheard++;
+    if (snd->keep_alives_unheard++ > 0)
+        sf_turn_note(turn, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, 0);
+    turn->labels |= 1u << SF_LABEL_KEEP_ALIVE;
+    sf_turn_note(turn, SF_ANOMALY_KEEP_ALIVE, 0);
+}
+
+static bool is_later_sending(const struct sf_segment *seg, const struct sf_hole *hole)
+{
+    if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS) && hole->ts_val != 0 &&
+        sf_seq_distance(sf_seq_of(hole->ts_val), sf_seq_of(seg->options.ts_val)) > 0)
+        return true;
+    int ahead = (int16_t)(uint16_t)(seg->ip_id - hole->ip_id);
+    return seg->ip_id != 0 && hole->ip_id != 0 && ahead > 0 && ahead < IP_ID_NEAR;
+}
+
+enum fill_kind { FILL_TAP_REORDER, FILL_OUT_OF_ORDER, FILL_RETRANSMISSION };
+
+static enum fill_kind judge_fill(const struct sf_turn *turn, const struct sf_hole *hole)
+{
+    const struct sf_segment *seg = turn->seg;
+    if (is_later_sending(seg, hole))
+        return FILL_RETRANSMISSION;
+    if (sf_ns_known(hole->acked_ns))
+        return seg->ts_ns - hole->acked_ns <= sf_flow_tap_delay(turn->flow) ? FILL_TAP_REORDER
+                                                                            : FILL_RETRANSMISSION;
+    sf_ns flight = sf_flow_rtt(turn->flow);
+    if (!sf_ns_known(flight))
+        flight = FLIGHT_UNKNOWN;
+    return seg->ts_ns - hole->made_ns <= flight ? FILL_OUT_OF_ORDER : FILL_RETRANSMISSION;
+}
+
+static bool has_loss_evidence(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    return (snd->dup_acks_in_row >= 3 && turn->data_begin <= snd->snd_una) ||
+           (snd->sack_high != SF_OFFSET_NONE && snd->sack_high >= turn->data_end);
+}
+
+/* Why it was sent again. `since_ns` is the time since its last sending. */
+static enum sf_resend_cause resend_cause(const struct sf_turn *turn, sf_ns since_ns)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    if (turn->data_end <= snd->snd_una)
+        return SF_RESEND_SPURIOUS; /* the peer had acknowledged it */
+    sf_ns rto = RTO_MIN;
+    sf_ns rtt = sf_ns_known(snd->srtt_ns) ? snd->srtt_ns : sf_flow_rtt(turn->flow);
+    sf_ns var = sf_ns_known(snd->srtt_ns) ? snd->rttvar_ns : 0;
+    if (sf_ns_known(rtt) && rtt + 2 * var > rto)
+        rto = rtt + 2 * var;
+    if (has_loss_evidence(turn) && since_ns < rto)
+        return SF_RESEND_FAST;
+    return since_ns >= rto ? SF_RESEND_TIMEOUT : SF_RESEND_OTHER;
+}
+
+static void remember_resent(struct sf_turn *turn, sf_offset end, enum sf_resend_cause cause)
+{
+    struct sf_endpoint *snd = turn->snd;
+    if (snd->resent == NULL)
+        snd->resent = calloc(SF_RESENT_MAX, sizeof *snd->resent);
+    if (snd->resent == NULL)
+        return;
+    snd->resent[snd->resent_next] = (struct sf_resent){
+        .begin = turn->data_begin,
+        .end = end,
+        .packet = turn->seg->packet,
+        .ts_val = sf_segment_has(turn->seg, SF_OPT_HAS_TIMESTAMPS) ? turn->seg->options.ts_val : 0,
+        .cause = (uint8_t)cause,
+        .is_spurious = cause == SF_RESEND_SPURIOUS};
+    snd->resent_next = (uint8_t)((snd->resent_next + 1u) % SF_RESENT_MAX);
+}
+
+static void take_resent(struct sf_turn *turn, sf_offset end, sf_ns since_ns)
+{
+    static const uint32_t labels[] = {
+        [SF_RESEND_TIMEOUT] = 0,
+        [SF_RESEND_FAST] = 1u << SF_LABEL_FAST_RETRANSMISSION,
+        [SF_RESEND_SPURIOUS] = 1u << SF_LABEL_SPURIOUS_RETRANSMISSION,
+        [SF_RESEND_OTHER] = 0,
+    };
+    struct sf_endpoint *snd = turn->snd;
+    uint64_t octets = (uint64_t)(end - turn->data_begin);
+    enum sf_resend_cause cause = resend_cause(turn, since_ns);
+    snd->resent_packets++;
+    snd->resent_bytes += octets;
+    snd->repeats_unheard++;
+    if (cause != SF_RESEND_OTHER)
+        snd->resent_by[cause]++;
+    remember_resent(turn, end, cause);
+    turn->labels |= 1u << SF_LABEL_RETRANSMISSION | labels[cause];
+    sf_turn_note(turn, SF_ANOMALY_RETRANSMISSION, octets);
+}
+
+static void take_filled(struct sf_turn *turn, sf_offset end, const struct sf_hole *hole)
+{
+    switch (judge_fill(turn, hole)) {
+    case FILL_TAP_REORDER:
+        turn->labels |= 1u << SF_LABEL_TAP_REORDER;
+        sf_turn_note(turn, SF_ANOMALY_TAP_REORDER, 0);
+        break;
+    case FILL_OUT_OF_ORDER:
+        turn->snd->out_of_order++;
+        turn->labels |= 1u << SF_LABEL_OUT_OF_ORDER;
+        sf_turn_note(turn, SF_ANOMALY_OUT_OF_ORDER, 0);
+        break;
+    case FILL_RETRANSMISSION: take_resent(turn, end, turn->seg->ts_ns - hole->made_ns); break;
+    }
+}
+
+/* Octets below the highest seen: sent again, or the missing piece of a hole. */
+static void take_old_data(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    sf_offset end = turn->data_end < snd->snd_nxt ? turn->data_end : snd->snd_nxt;
+    struct sf_fill fill = sf_hole_fill(snd, turn->data_begin, end);
+    if (turn->data_begin < snd->low) {
+        /* before the first octet seen: a hole without an edge */
+        sf_offset edge = end < snd->low ? end : snd->low;
+        if (fill.octets == 0)
+            fill.first =
+                (struct sf_hole){.made_ns = turn->flow->first_ns, .acked_ns = SF_NS_UNKNOWN};
+        fill.octets += (uint64_t)(edge - turn->data_begin);
+        snd->low = turn->data_begin;
+    }
+    snd->unique_bytes += fill.octets;
+    uint64_t seen = (uint64_t)(end - turn->data_begin) - fill.octets;
+    sf_ns before = sf_sent_again(snd, turn->data_begin, end, turn->seg->ts_ns);
+    if (seen > 0)
+        take_resent(turn, end,
+                    sf_ns_known(before) ? turn->seg->ts_ns - before
+                                        : turn->seg->ts_ns - snd->last_data_ns);
+    else
+        take_filled(turn, end, &fill.first);
+}
+
+static void take_new_data(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    sf_offset begin = turn->data_begin > snd->snd_nxt ? turn->data_begin : snd->snd_nxt;
+    uint64_t octets = (uint64_t)(turn->data_end - begin);
+    snd->unique_bytes += octets;
+    if (!snd->acks_beyond_syn)
+        snd->initial_window += octets;
+    turn->sends_new_data = true;
+}
+
+static void count_payload(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    uint32_t len = turn->seg->payload_len;
+    snd->payload_bytes += len;
+    if (snd->data_packets == 0 || len < snd->segment_min)
+        snd->segment_min = len;
+    if (len > snd->segment_max)
+        snd->segment_max = len;
+    if (snd->data_packets++ == 0)
+        snd->first_data_ns = turn->seg->ts_ns;
+}
+
+static void note_offload(struct sf_turn *turn)
+{
+    if ((turn->rcv->mss != 0 && turn->seg->payload_len > turn->rcv->mss) ||
+        turn->seg->length_guessed)
+        sf_turn_note(turn, SF_ANOMALY_OFFLOADED_SEGMENTS, 0);
+}
+
+static void take_data(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    count_payload(turn);
+    note_offload(turn);
+    if (snd->fin != SF_OFFSET_NONE && turn->data_end > snd->fin)
+        sf_turn_note(turn, SF_ANOMALY_DATA_AFTER_FIN, (uint64_t)(turn->data_end - snd->fin));
+    if (turn->data_begin < snd->snd_nxt)
+        take_old_data(turn);
+    if (turn->data_end > snd->snd_nxt)
+        take_new_data(turn);
+    snd->last_data_ns = turn->seg->ts_ns;
+}
+
+static void add_hole(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    const struct sf_segment *seg = turn->seg;
+    turn->labels |= 1u << SF_LABEL_LOST_SEGMENT;
+    sf_hole_add(snd, &(struct sf_hole){.begin = snd->snd_nxt,
+                                       .end = turn->begin,
+                                       .made_ns = seg->ts_ns,
+                                       .acked_ns = SF_NS_UNKNOWN,
+                                       .packet = seg->packet,
+                                       .ts_val = sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS)
+                                                     ? seg->options.ts_val
+                                                     : 0,
+                                       .ip_id = seg->ip_id});
+    snd->snd_nxt = turn->begin;
+}
+
+static void take_fin_again(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    turn->is_fin_again = true;
+    snd->repeats_unheard++;
+    sf_turn_note(turn, SF_ANOMALY_FIN_RETRANSMITTED, 0);
+    sf_sent_again(snd, turn->data_end, turn->end, turn->seg->ts_ns);
+    if (!(turn->labels & 1u << SF_LABEL_RETRANSMISSION))
+        snd->resent_packets++;
+    turn->labels |= 1u << SF_LABEL_RETRANSMISSION;
+}
+
+static void take_fin(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    if (snd->fin == turn->data_end) {
+        take_fin_again(turn);
+        return;
+    }
+    struct sf_fill fill = sf_hole_fill(snd, turn->data_end, turn->end);
+    snd->fin = turn->data_end;
+    if (fill.octets == 0 || turn->seg->payload_len > 0)
+        return;
+    /* The peer acknowledged a FIN that the tap had not seen. */
+    if (judge_fill(turn, &fill.first) == FILL_RETRANSMISSION)
+        take_fin_again(turn);
+    else
+        take_filled(turn, turn->data_end, &fill.first);
+}
+
+void sf_sequence_segment(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    if (is_window_probe(turn)) {
+        take_probe(turn);
+        return;
+    }
+    if (is_keep_alive(turn)) {
+        take_keep_alive(turn);
+        return;
+    }
+    if (turn->begin > snd->snd_nxt)
+        add_hole(turn);
+    if (turn->seg->payload_len > 0)
+        take_data(turn);
+    if (turn->seg->flags & SF_TH_FIN)
+        take_fin(turn);
+    if (turn->end > snd->snd_nxt) {
+        sf_offset begin = turn->begin > snd->snd_nxt ? turn->begin : snd->snd_nxt;
+        sf_sent_add(snd, begin, turn->end, turn->seg->ts_ns);
+        snd->snd_nxt = turn->end;
+    }
+    uint64_t in_flight = sf_outstanding(snd);
+    if (turn->seg->payload_len > 0 && in_flight > snd->in_flight_max)
+        snd->in_flight_max = in_flight;
+}

@@ -1,0 +1,467 @@
+/* The order of the phases for one segment, and which connection a segment belongs to. */
+#include "synfin/track.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "track_internal.h"
+
+/* Octets that an open connection holds besides its fixed part, on average: for --max-memory. */
+enum { FLOW_EXTRAS = 512 };
+
+struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
+{
+    struct sf_tracker *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    t->options = *options;
+    t->next_id = 1;
+    t->now_ns = SF_NS_UNKNOWN;
+    t->table = sf_flow_table_new();
+    if (t->table == NULL) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+static void release_handed_out(struct sf_tracker *t)
+{
+    if (t->handed_out != NULL)
+        sf_flow_table_release(t->table, t->handed_out);
+    t->handed_out = NULL;
+}
+
+void sf_tracker_free(struct sf_tracker *t)
+{
+    if (t == NULL)
+        return;
+    release_handed_out(t);
+    while (t->finished_first != NULL) {
+        struct sf_flow *flow = t->finished_first;
+        t->finished_first = flow->newer;
+        sf_flow_table_release(t->table, flow);
+    }
+    sf_flow_table_free(t->table);
+    free(t->events);
+    free(t->timeline);
+    free(t->anomalies);
+    free(t);
+}
+
+void sf_tracker_prefetch(const struct sf_tracker *t, const struct sf_segment *seg)
+{
+    sf_flow_table_prefetch(t->table, seg->hash);
+}
+
+/* --- connections come and go --------------------------------------------------------------- */
+
+static void endpoint_init(struct sf_endpoint *ep)
+{
+    ep->fin = ep->right_edge = ep->sack_high = ep->suspect = ep->probe_end = SF_OFFSET_NONE;
+    ep->proof = SF_OFFSET_NONE;
+    ep->srtt_ns = SF_NS_UNKNOWN;
+    ep->is_proved = true;
+}
+
+static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *seg, uint64_t id)
+{
+    struct sf_flow *flow = sf_flow_table_add(t->table, &seg->key, seg->hash);
+    if (flow == NULL)
+        return NULL;
+    flow->id = id;
+    endpoint_init(&flow->ep[0]);
+    endpoint_init(&flow->ep[1]);
+    flow->syn_ns = flow->syn_ack_ns = flow->ack_ns = flow->challenge_ns = SF_NS_UNKNOWN;
+    flow->first_fin = SF_NO_FIN;
+    flow->last_data_dir = -1;
+    flow->last_dir = (uint8_t)seg->dir;
+    flow->first_ns = flow->last_ns = seg->ts_ns;
+    flow->vlan_count = seg->vlan_count;
+    flow->tunnel_count = seg->tunnel_count;
+    memcpy(flow->vlan, seg->vlan, sizeof flow->vlan);
+    for (unsigned i = 0; i < SF_TUNNEL_MAX; i++) {
+        flow->tunnel_kind[i] = seg->tunnel[i].kind;
+        flow->tunnel_id[i] = seg->tunnel[i].id;
+    }
+    sf_role_begin(flow, seg);
+    if (seg->flags & SF_TH_SYN)
+        return flow;
+    flow->is_midstream = true;
+    sf_note(t, flow, SF_ANOMALY_MIDSTREAM, SF_EITHER_END, seg->packet, 0);
+    return flow;
+}
+
+/* Concludes the flow's story and queues its record. */
+static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
+{
+    bool closed = flow->is_closed && ended_by != SF_ENDED_REUSED;
+    flow->ended_by = (uint8_t)(closed ? SF_ENDED_CLOSED : ended_by);
+    sf_record_conclude(t, flow);
+    sf_flow_table_remove(t->table, flow);
+    flow->newer = NULL;
+    if (t->finished_last != NULL)
+        t->finished_last->newer = flow;
+    else
+        t->finished_first = flow;
+    t->finished_last = flow;
+}
+
+static void process(struct sf_turn *turn);
+
+static void process_on(struct sf_turn *turn, struct sf_flow *flow, const struct sf_segment *seg,
+                       bool is_replay)
+{
+    struct sf_tracker *t = turn->tracker;
+    *turn = (struct sf_turn){.tracker = t,
+                             .flow = flow,
+                             .seg = seg,
+                             .snd = &flow->ep[seg->dir],
+                             .rcv = &flow->ep[sf_dir_other(seg->dir)],
+                             .dir = seg->dir,
+                             .is_replay = is_replay,
+                             .rtt_ns = SF_NS_UNKNOWN};
+    process(turn);
+}
+
+/* A connection that takes the place of another on the same key, beginning with `first`. */
+static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
+                                    const struct sf_segment *first, uint64_t id)
+{
+    void *view = old->view;
+    old->view_next_packet = first->packet;
+    struct sf_pending *pending = old->pending;
+    old->pending = NULL;
+    /* closed before the new SYN came, or ended by it */
+    flow_finish(t, old, pending == NULL && old->is_closed ? SF_ENDED_CLOSED : SF_ENDED_REUSED);
+    struct sf_flow *flow = flow_open(t, first, id);
+    if (flow == NULL) {
+        if (pending != NULL)
+            free(pending->segments);
+        free(pending);
+        return NULL;
+    }
+    flow->view = view;
+    flow->is_reuse = true;
+    sf_note(t, flow, SF_ANOMALY_PORT_REUSED, SF_EITHER_END, first->packet, 0);
+    if (pending == NULL)
+        return flow;
+    struct sf_turn turn = {.tracker = t};
+    for (unsigned i = 0; i < pending->count; i++)
+        process_on(&turn, flow, &pending->segments[i], true);
+    free(pending->segments);
+    free(pending);
+    return flow;
+}
+
+static struct sf_flow *flow_succeed_pending(struct sf_tracker *t, struct sf_flow *old)
+{
+    struct sf_segment first = old->pending->segments[0];
+    return flow_succeed(t, old, &first, old->pending->id);
+}
+
+/* The SYNs that waited opened nothing: they are stray packets of the connection. */
+static void absorb_pending(struct sf_tracker *t, struct sf_flow *flow)
+{
+    struct sf_pending *pending = flow->pending;
+    flow->pending = NULL;
+    for (unsigned i = 0; i < pending->count; i++) {
+        const struct sf_segment *seg = &pending->segments[i];
+        struct sf_turn turn = {.tracker = t,
+                               .flow = flow,
+                               .seg = seg,
+                               .snd = &flow->ep[seg->dir],
+                               .rcv = &flow->ep[sf_dir_other(seg->dir)],
+                               .dir = seg->dir,
+                               .is_replay = true};
+        uint64_t last = flow->last_packet;
+        sf_count_segment(&turn);
+        if (last > flow->last_packet)
+            flow->last_packet = last;
+    }
+    free(pending->segments);
+    free(pending);
+}
+
+/* --- one segment ---------------------------------------------------------------------------- */
+
+static void take_response(struct sf_turn *turn)
+{
+    struct sf_flow *flow = turn->flow;
+    if (turn->seg->payload_len == 0 || turn->is_keep_alive || turn->is_probe)
+        return;
+    if (turn->sends_new_data && flow->last_data_dir == (int8_t)sf_dir_other(turn->dir))
+        sf_samples_add(&turn->snd->response, turn->seg->ts_ns - flow->last_data_ns);
+    if (turn->sends_new_data) {
+        flow->last_data_dir = (int8_t)turn->dir;
+        flow->last_data_ns = turn->seg->ts_ns;
+    }
+}
+
+static void remember_last(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    const struct sf_segment *seg = turn->seg;
+    snd->last_seq = seg->seq;
+    snd->last_ack = seg->ack;
+    snd->last_flags = seg->flags;
+    snd->last_window = seg->window;
+    turn->flow->last_dir = (uint8_t)turn->dir;
+}
+
+static void process_segment(struct sf_turn *turn)
+{
+    sf_open_alternative(turn);
+    sf_sequence_locate(turn);
+    if (turn->is_stray)
+        return;
+    sf_sequence_segment(turn);
+    sf_ack_segment(turn);
+    sf_open_segment(turn);
+    sf_reset_aftermath(turn);
+    sf_life_segment(turn);
+    sf_window_segment(turn);
+    sf_window_check(turn);
+    take_response(turn);
+    if (turn->snd->hole_count > 0 || turn->rcv->hole_count > 0)
+        sf_ack_judge_losses(turn->tracker, turn->flow, turn->seg->ts_ns, false);
+}
+
+static void process(struct sf_turn *turn)
+{
+    struct sf_tracker *t = turn->tracker;
+    struct sf_flow *flow = turn->flow;
+    if (!turn->is_replay && sf_duplicate_check(turn))
+        return;
+    sf_role_segment(turn);
+    uint8_t before[SF_DIR_COUNT] = {flow->ep[0].state, flow->ep[1].state};
+    bool one_spoke = turn->rcv->packets == 0 || turn->snd->packets == 0;
+    sf_count_segment(turn);
+    if (turn->seg->flags & SF_TH_RST)
+        sf_reset_segment(turn);
+    else
+        process_segment(turn);
+    remember_last(turn);
+    bool limits = t->options.idle_timeout_ns > 0 || t->options.max_memory > 0;
+    if (limits || (one_spoke && turn->rcv->packets > 0))
+        sf_flow_table_touch(t->table, flow,
+                            turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
+    if (flow->is_closed || before[0] != flow->ep[0].state || before[1] != flow->ep[1].state)
+        sf_life_update_closed(t, flow, turn->seg->ts_ns);
+}
+
+static void fill_judgement(const struct sf_turn *turn, struct sf_judgement *out)
+{
+    const struct sf_segment *seg = turn->seg;
+    const struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    *out = (struct sf_judgement){
+        .conn = turn->flow->id,
+        .from = sf_role_of(turn->flow, (int)turn->dir),
+        .seq = snd->has_base ? sf_offset_of(snd, seg->seq, snd->snd_nxt) : 0,
+        .ack = (seg->flags & SF_TH_ACK) && rcv->has_base ? sf_offset_of(rcv, seg->ack, rcv->snd_nxt)
+                                                         : 0,
+        .window = seg->flags & SF_TH_RST ? seg->window : snd->window_now,
+        .labels = turn->labels,
+        .rtt_ns = turn->rtt_ns,
+        .in_flight = sf_outstanding(snd),
+        .t_ns = seg->ts_ns - turn->flow->first_ns,
+        .view = &turn->flow->view};
+}
+
+static void expire(struct sf_tracker *t)
+{
+    struct sf_flow *flow;
+    while ((flow = sf_flow_table_oldest(t->table, SF_FLOWS_CLOSED)) != NULL &&
+           t->now_ns - flow->last_ns > t->options.linger_ns)
+        flow_finish(t, flow, SF_ENDED_CLOSED);
+    if (t->options.idle_timeout_ns == 0)
+        return;
+    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++)
+        while ((flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list)) != NULL &&
+               t->now_ns - flow->last_ns > t->options.idle_timeout_ns)
+            flow_finish(t, flow, SF_ENDED_IDLE);
+}
+
+/* Embryonic connections go first, then the longest idle. */
+static void evict(struct sf_tracker *t)
+{
+    static const enum sf_flow_list order[] = {SF_FLOWS_EMBRYONIC, SF_FLOWS_CLOSED, SF_FLOWS_OPEN};
+    if (t->options.max_memory == 0)
+        return;
+    size_t bound = t->options.max_memory / (sizeof(struct sf_flow) + FLOW_EXTRAS);
+    while (sf_flow_table_count(t->table) > bound) {
+        struct sf_flow *flow = NULL;
+        for (size_t i = 0; flow == NULL && i < sizeof order / sizeof order[0]; i++)
+            flow = sf_flow_table_oldest(t->table, order[i]);
+        t->totals.evicted++;
+        flow_finish(t, flow, SF_ENDED_EVICTED);
+    }
+}
+
+static void advance(struct sf_tracker *t, sf_ns now)
+{
+    if (now <= t->now_ns)
+        return;
+    t->now_ns = now;
+    expire(t);
+}
+
+void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
+{
+    release_handed_out(t);
+    advance(t, now_ns);
+}
+
+static bool keep_waiting(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
+{
+    bool first = flow->pending == NULL;
+    if (sf_reuse_keep(flow, seg, t->next_id) != 0)
+        return false;
+    if (first)
+        t->next_id++;
+    return true;
+}
+
+static struct sf_flow *flow_for(struct sf_turn *turn, const struct sf_segment *seg, bool *waits)
+{
+    struct sf_tracker *t = turn->tracker;
+    struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
+    if (flow == NULL)
+        return flow_open(t, seg, t->next_id++);
+    switch (sf_reuse_judge(flow, seg)) {
+    case SF_REUSE_NO: return flow;
+    case SF_REUSE_NEW: return flow_succeed(t, flow, seg, t->next_id++);
+    case SF_REUSE_WAIT: *waits = keep_waiting(t, flow, seg); return flow;
+    case SF_REUSE_DECIDED: return flow_succeed_pending(t, flow);
+    case SF_REUSE_REOPEN: return flow; /* the RST first: see sf_tracker_segment() */
+    case SF_REUSE_REFUSE: absorb_pending(t, flow); return flow;
+    }
+    return flow;
+}
+
+void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
+                        struct sf_judgement *out)
+{
+    release_handed_out(t);
+    t->now_packet = seg->packet;
+    advance(t, seg->ts_ns);
+    struct sf_turn turn = {.tracker = t, .rtt_ns = SF_NS_UNKNOWN};
+    bool waits = false;
+    struct sf_flow *flow = flow_for(&turn, seg, &waits);
+    if (flow == NULL) {
+        if (out != NULL)
+            *out = (struct sf_judgement){.rtt_ns = SF_NS_UNKNOWN};
+        return;
+    }
+    bool reopens = flow->pending != NULL && !waits && (seg->flags & SF_TH_RST) &&
+                   sf_reuse_judge(flow, seg) == SF_REUSE_REOPEN;
+    if (waits) {
+        turn.flow = flow;
+        turn.seg = seg;
+        turn.dir = seg->dir;
+        turn.snd = &flow->ep[seg->dir];
+        turn.rcv = &flow->ep[sf_dir_other(seg->dir)];
+    } else {
+        process_on(&turn, flow, seg, false);
+    }
+    if (out != NULL)
+        fill_judgement(&turn, out);
+    if (reopens) {
+        struct sf_flow *next = flow_succeed_pending(t, flow);
+        if (out != NULL && next != NULL)
+            out->view = &next->view;
+    }
+    if (waits && out != NULL)
+        out->conn = flow->pending->id;
+    evict(t);
+}
+
+void sf_tracker_icmp(struct sf_tracker *t, const struct sf_icmp_quote *quote)
+{
+    release_handed_out(t);
+    t->now_packet = quote->packet;
+    advance(t, quote->ts_ns);
+    struct sf_flow *flow = sf_flow_table_find(t->table, &quote->key, quote->hash);
+    if (flow == NULL)
+        return;
+    struct sf_noted *noted = sf_noted_find(flow, SF_ANOMALY_ICMP_ERROR, (int)quote->dir);
+    uint64_t code = (uint64_t)quote->type << 8 | quote->code;
+    uint64_t add = noted == NULL ? code : code - noted->value; /* the last one's code stands */
+    flow->icmp_sender = quote->sender;
+    sf_note_kind(t, flow, SF_ANOMALY_ICMP_ERROR, (int)quote->dir, quote->packet, add,
+                 (enum sf_note_kind)quote->ip_version, SF_WARNING);
+    flow->icmp_sender = NULL;
+}
+
+/* --- the end, and what comes out -------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct sf_flow *x = *(struct sf_flow *const *)a, *y = *(struct sf_flow *const *)b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* SYNs still waiting: repeated into silence they were an attempt of their own. */
+static void settle_pending(struct sf_tracker *t, struct sf_flow *flow)
+{
+    const struct sf_pending *pending = flow->pending;
+    if (pending->count > 1 && flow->last_packet < pending->segments[0].packet)
+        flow_succeed_pending(t, flow);
+    else
+        absorb_pending(t, flow);
+}
+
+static void settle_all(struct sf_tracker *t, struct sf_flow **flows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (flows[i]->pending != NULL)
+            settle_pending(t, flows[i]);
+}
+
+void sf_tracker_finish(struct sf_tracker *t)
+{
+    release_handed_out(t);
+    size_t count = sf_flow_table_count(t->table);
+    struct sf_flow **flows = malloc((count + 1) * sizeof *flows);
+    assert(flows != NULL);
+    sf_flow_table_all(t->table, flows);
+    qsort(flows, count, sizeof *flows, by_id);
+    settle_all(t, flows, count);
+    count = sf_flow_table_count(t->table);
+    sf_flow_table_all(t->table, flows);
+    qsort(flows, count, sizeof *flows, by_id);
+    for (size_t i = 0; i < count; i++)
+        flow_finish(t, flows[i], SF_ENDED_OPEN);
+    free(flows);
+}
+
+bool sf_tracker_event(struct sf_tracker *t, struct sf_event *out)
+{
+    if (t->event_head == t->event_count) {
+        t->event_head = t->event_count = 0;
+        return false;
+    }
+    *out = t->events[t->event_head++];
+    return true;
+}
+
+bool sf_tracker_record(struct sf_tracker *t, struct sf_record *out)
+{
+    release_handed_out(t);
+    struct sf_flow *flow = t->finished_first;
+    if (flow == NULL)
+        return false;
+    t->finished_first = flow->newer;
+    if (t->finished_first == NULL)
+        t->finished_last = NULL;
+    t->handed_out = flow;
+    t->totals.connections++;
+    sf_record_fill(t, flow, out);
+    return true;
+}
+
+struct sf_track_totals sf_tracker_totals(const struct sf_tracker *t)
+{
+    return t->totals;
+}

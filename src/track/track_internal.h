@@ -1,0 +1,233 @@
+/* What the files of the tracker share: the turn (one segment against its connection) and the phases
+ * in the order in which track.c runs them. */
+#ifndef SYNFIN_TRACK_INTERNAL_H
+#define SYNFIN_TRACK_INTERNAL_H
+
+#include "synfin/flow.h"
+#include "synfin/flow_table.h"
+#include "synfin/state.h"
+#include "synfin/track.h"
+
+enum sf_resend_cause { SF_RESEND_TIMEOUT, SF_RESEND_FAST, SF_RESEND_SPURIOUS, SF_RESEND_OTHER };
+
+enum sf_reset_kind {
+    SF_RESET_REFUSED,
+    SF_RESET_CHALLENGE_FOLLOW_UP,
+    SF_RESET_LATE_DATA,
+    SF_RESET_AFTER_FIN,
+    SF_RESET_NO_CONNECTION,
+    SF_RESET_ABORT,
+    SF_RESET_LONE,
+};
+
+enum sf_reset_validity {
+    SF_RESET_EXACT,
+    SF_RESET_IN_WINDOW,
+    SF_RESET_BELOW,
+    SF_RESET_ABOVE,
+    SF_RESET_UNKNOWN,
+};
+
+enum sf_reset_effect { SF_EFFECT_UNKNOWN, SF_EFFECT_EFFECTIVE, SF_EFFECT_IGNORED };
+
+enum sf_ended_by {
+    SF_ENDED_OPEN,
+    SF_ENDED_CLOSED,
+    SF_ENDED_REUSED,
+    SF_ENDED_IDLE,
+    SF_ENDED_EVICTED
+};
+
+/* Kinds of half_open and stages of embryonic, for sf_noted.kind; 0 is none. */
+enum sf_note_kind {
+    SF_KIND_NONE,
+    SF_KIND_DEAD_PEER,
+    SF_KIND_REOPEN,
+    SF_KIND_SUSPECTED,
+    SF_KIND_SYN_RECEIVED,
+    SF_KIND_ACK_UNCONFIRMED,
+};
+
+const char *sf_reset_kind_name(enum sf_reset_kind kind);
+const char *sf_reset_validity_name(enum sf_reset_validity validity);
+const char *sf_reset_effect_name(enum sf_reset_effect effect);
+
+enum { SF_NO_FIN = 0xff, SF_EITHER_END = -1 };
+
+struct sf_tracker {
+    struct sf_track_options options;
+    struct sf_flow_table *table;
+    sf_ns now_ns;        /* latest time of any packet */
+    uint64_t now_packet; /* the segment at hand, for events */
+    uint64_t next_id;
+    struct sf_track_totals totals;
+
+    struct sf_event *events; /* queue: [event_head, event_count) are waiting */
+    size_t event_head, event_count, event_capacity;
+
+    struct sf_flow *finished_first, *finished_last; /* chained by newer */
+    struct sf_flow *handed_out;                     /* record given to the caller, released next */
+    struct sf_timeline_entry *timeline;             /* of the record handed out */
+    struct sf_anomaly_entry *anomalies;
+    size_t timeline_capacity, anomaly_capacity;
+};
+
+/* One segment against its connection. Offsets are in the sender's space, `ack` in the receiver's.
+ */
+struct sf_turn {
+    struct sf_tracker *tracker;
+    struct sf_flow *flow;
+    const struct sf_segment *seg;
+    struct sf_endpoint *snd, *rcv;
+    enum sf_dir dir;
+    uint32_t labels;
+    sf_offset begin;      /* of SEG.SEQ */
+    sf_offset data_begin; /* after a SYN */
+    sf_offset data_end;   /* after the payload */
+    sf_offset end;        /* SEG.SEQ + SEG.LEN */
+    sf_offset snd_nxt_before;
+    sf_offset una_before; /* the receiver's snd_una */
+    sf_offset ack;        /* valid when has_ack */
+    bool has_ack;         /* a believable acknowledgement */
+    bool is_stray;        /* numbers too far off to be this connection's */
+    bool is_keep_alive, is_probe;
+    bool is_syn_again, is_fin_again, is_other_iss;
+    bool sends_new_data;
+    bool is_replay; /* a waiting SYN given to the connection it opened */
+    sf_ns rtt_ns;
+};
+
+/* --- numbers -------------------------------------------------------------------------------- */
+
+/* The offset of a sequence number, taken as near as possible to `near`. */
+static inline sf_offset sf_offset_of(const struct sf_endpoint *ep, sf_seq seq, sf_offset near)
+{
+    return near + sf_seq_distance(sf_seq_add(ep->base, (uint32_t)near), seq);
+}
+
+static inline sf_seq sf_seq_at(const struct sf_endpoint *ep, sf_offset offset)
+{
+    return sf_seq_add(ep->base, (uint32_t)offset);
+}
+
+/* Best estimate of the connection's round-trip time at the tap, or SF_NS_UNKNOWN. */
+sf_ns sf_flow_rtt(const struct sf_flow *flow);
+
+/* How long the tap may deliver late what the ends saw in order: min(RTT, 50 ms). */
+sf_ns sf_flow_tap_delay(const struct sf_flow *flow);
+
+static inline uint64_t sf_outstanding(const struct sf_endpoint *ep)
+{
+    return ep->snd_nxt > ep->snd_una ? (uint64_t)(ep->snd_nxt - ep->snd_una) : 0;
+}
+
+/* --- note.c: anomalies and their sentences -----------------------------------------------------
+ */
+
+/* Counts an anomaly of an end (or SF_EITHER_END) and queues the event. `value` is added up. */
+void sf_note(struct sf_tracker *tracker, struct sf_flow *flow, enum sf_anomaly name, int end,
+             uint64_t packet, uint64_t value);
+void sf_note_kind(struct sf_tracker *tracker, struct sf_flow *flow, enum sf_anomaly name, int end,
+                  uint64_t packet, uint64_t value, enum sf_note_kind kind,
+                  enum sf_severity severity);
+static inline void sf_turn_note(struct sf_turn *turn, enum sf_anomaly name, uint64_t value)
+{
+    sf_note(turn->tracker, turn->flow, name, (int)turn->dir, turn->seg->packet, value);
+}
+struct sf_noted *sf_noted_find(const struct sf_flow *flow, enum sf_anomaly name, int end);
+bool sf_noted_any(const struct sf_flow *flow, enum sf_anomaly name);
+
+/* Takes an anomaly back that later packets disproved. */
+void sf_note_drop(struct sf_flow *flow, enum sf_anomaly name, int end);
+
+void sf_note_detail(const struct sf_flow *flow, const struct sf_noted *noted,
+                    char out[SF_DETAIL_TEXT]);
+
+/* Room for an event, or NULL when events are not wanted or memory lacks. */
+struct sf_event *sf_event_add(struct sf_tracker *tracker, const struct sf_flow *flow, int end);
+
+static inline enum sf_role sf_role_of(const struct sf_flow *flow, int end)
+{
+    return end < 0 ? SF_ROLE_NONE : end == (int)flow->client ? SF_CLIENT : SF_SERVER;
+}
+
+/* --- life.c: states ----------------------------------------------------------------------------
+ */
+
+void sf_life_segment(struct sf_turn *turn);                  /* anything but RST */
+void sf_life_reset(struct sf_turn *turn);                    /* an acceptable RST */
+void sf_life_restore(struct sf_turn *turn, enum sf_dir dir); /* the RST was ignored */
+void sf_life_update_closed(struct sf_tracker *tracker, struct sf_flow *flow, sf_ns now_ns);
+bool sf_flow_both_fins_acked(const struct sf_flow *flow);
+
+/* --- hole.c: what the tap has not seen ---------------------------------------------------------
+ */
+
+struct sf_fill {
+    uint64_t octets;      /* of the segment that lay in holes */
+    struct sf_hole first; /* the first hole that it touched, as it was */
+};
+
+void sf_hole_add(struct sf_endpoint *ep, const struct sf_hole *hole);
+struct sf_fill sf_hole_fill(struct sf_endpoint *ep, sf_offset begin, sf_offset end);
+/* Marks what lies below `ack` as acknowledged. */
+void sf_hole_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns, uint64_t packet);
+/* Octets below the peer's acknowledgement that were never captured. */
+uint64_t sf_hole_missing(const struct sf_endpoint *ep);
+
+/* --- sent.c: outstanding segments and the round-trip samples they give -------------------------
+ */
+
+void sf_sent_add(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns);
+/* Marks what overlaps as sent again; returns the time of the last sending before, or UNKNOWN. */
+sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns);
+/* Forgets what is acknowledged; returns the sample, or SF_NS_UNKNOWN (Karn). */
+sf_ns sf_sent_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns);
+bool sf_sent_is_boundary(const struct sf_endpoint *ep, sf_offset offset);
+void sf_rtt_update(struct sf_endpoint *ep, sf_ns sample_ns);
+
+/* --- the phases --------------------------------------------------------------------------------
+ */
+
+bool sf_duplicate_check(struct sf_turn *turn);  /* duplicate.c: one packet captured twice? */
+void sf_count_segment(struct sf_turn *turn);    /* count.c: what needs no judgement */
+void sf_sequence_locate(struct sf_turn *turn);  /* sequence.c: offsets, stray or not */
+void sf_sequence_segment(struct sf_turn *turn); /* sequence.c: new, again, hole, keep-alive */
+void sf_ack_segment(struct sf_turn *turn);      /* ack.c: what the ACK says */
+void sf_ack_judge_losses(struct sf_tracker *tracker, struct sf_flow *flow, sf_ns now_ns,
+                         bool final);
+void sf_window_segment(struct sf_turn *turn);   /* window.c: what the sender grants */
+void sf_window_check(struct sf_turn *turn);     /* window.c: does it fit what it was granted */
+void sf_open_alternative(struct sf_turn *turn); /* open.c: which of two SYN-ACKs counts */
+void sf_open_segment(struct sf_turn *turn);     /* open.c: SYNs and the handshake's facts */
+void sf_reset_segment(struct sf_turn *turn);    /* reset.c: a RST */
+void sf_reset_aftermath(struct sf_turn *turn);  /* reset.c: any other segment after one */
+void sf_role_segment(struct sf_turn *turn);     /* role.c */
+void sf_role_begin(struct sf_flow *flow, const struct sf_segment *seg);
+
+/* --- reuse.c: a SYN on a known key -------------------------------------------------------------
+ */
+
+enum sf_reuse {
+    SF_REUSE_NO,   /* the segment belongs to the connection */
+    SF_REUSE_NEW,  /* it opens a new one */
+    SF_REUSE_WAIT, /* the answer will tell; keep the segment aside */
+    SF_REUSE_DECIDED /* the waiting SYNs open a new one, and this segment belongs to it */,
+    SF_REUSE_REOPEN /* this RST ends the old connection, then the waiting SYNs open a new one */,
+    SF_REUSE_REFUSE /* the waiting SYNs belong to the old connection after all */,
+};
+enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment *seg);
+int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t id);
+
+/* --- record.c ----------------------------------------------------------------------------------
+ */
+
+/* Notes what only the end of a story tells. */
+void sf_record_conclude(struct sf_tracker *tracker, struct sf_flow *flow);
+void sf_record_fill(struct sf_tracker *tracker, struct sf_flow *flow, struct sf_record *out);
+void sf_record_verdict(const struct sf_flow *flow, struct sf_record *record);
+void sf_record_uid(const struct sf_flow *flow, char out[24]);
+void sf_record_community_id(const struct sf_flow_key *key, char out[40]);
+const char *sf_address_text(char out[48], const uint8_t addr[16], unsigned ip_version);
+
+#endif

@@ -1,0 +1,349 @@
+/* The verdict: one or two sentences for a person: what happened, who did it, which packets show it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "synfin/record.h"
+#include "track_internal.h"
+
+struct sentence {
+    char *text;
+    size_t used;
+};
+
+SF_PRINTF(2, 3) static void say(struct sentence *s, const char *fmt, ...)
+{
+    if (s->used >= SF_VERDICT_TEXT - 1)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(s->text + s->used, SF_VERDICT_TEXT - s->used, fmt, args);
+    va_end(args);
+    if (n > 0)
+        s->used += (size_t)n;
+    if (s->used > SF_VERDICT_TEXT - 1)
+        s->used = SF_VERDICT_TEXT - 1;
+}
+
+/* A span in the unit a person would choose. */
+static void say_span(struct sentence *s, sf_ns span)
+{
+    if (span < SF_MSEC)
+        say(s, "%.0f us", (double)span / 1e3);
+    else if (span < SF_SEC)
+        say(s, span < 10 * SF_MSEC ? "%.1f ms" : "%.0f ms", (double)span / 1e6);
+    else if (span < 120 * SF_SEC)
+        say(s, span < 10 * SF_SEC ? "%.1f s" : "%.0f s", (double)span / 1e9);
+    else if (span < 7200 * SF_SEC)
+        say(s, "%.0f min", (double)span / 60e9);
+    else
+        say(s, "%.1f h", (double)span / 3600e9);
+}
+
+static const char *other_role(const char *role)
+{
+    return strcmp(role, "client") == 0 ? "server" : "client";
+}
+
+static const char *capital(const char *role)
+{
+    return strcmp(role, "client") == 0 ? "Client" : "Server";
+}
+
+static const struct sf_record_end *end_of(const struct sf_record *r, const char *role)
+{
+    return &r->end[strcmp(role, "client") == 0 ? SF_CLIENT : SF_SERVER];
+}
+
+static const struct sf_anomaly_entry *anomaly(const struct sf_record *r, enum sf_anomaly name)
+{
+    for (size_t i = 0; i < r->anomaly_count; i++)
+        if (r->anomalies[i].name == name)
+            return &r->anomalies[i];
+    return NULL;
+}
+
+/* First entry of that cause and end in the timeline, or NULL. */
+static const struct sf_timeline_entry *change(const struct sf_record *r, enum sf_cause cause,
+                                              const char *role)
+{
+    for (size_t i = 0; i < r->timeline_count; i++)
+        if (r->timeline[i].cause == cause && strcmp(sf_role_name(r->timeline[i].end), role) == 0)
+            return &r->timeline[i];
+    return NULL;
+}
+
+static void say_octets(struct sentence *s, const struct sf_record *r)
+{
+    uint64_t c = r->end[SF_CLIENT].payload_bytes, v = r->end[SF_SERVER].payload_bytes;
+    if (c == 0 && v == 0)
+        say(s, "no data was sent");
+    else
+        say(s, "%llu octets from the client, %llu from the server", (unsigned long long)c,
+            (unsigned long long)v);
+}
+
+/* --- openings that did not succeed -------------------------------------------------------------
+ */
+
+static void say_unanswered(struct sentence *s, const struct sf_record *r)
+{
+    const struct sf_record_end *client = &r->end[SF_CLIENT];
+    if (r->reset_by != NULL) {
+        say(s, "Client gave its own SYN up by RST (packet %llu) before any answer.",
+            (unsigned long long)r->reset_packet);
+        return;
+    }
+    say(s, "Nothing answered the client's SYN (packet %llu)", (unsigned long long)r->first_packet);
+    if (client->syns > 1) {
+        say(s, ", sent %llu times over ", (unsigned long long)client->syns);
+        say_span(s, r->duration_ns);
+    }
+    const struct sf_anomaly_entry *icmp = anomaly(r, SF_ANOMALY_ICMP_ERROR);
+    if (icmp != NULL)
+        say(s, " but %s (packet %llu)", icmp->detail, (unsigned long long)icmp->first_packet);
+    say(s, icmp != NULL ? "." : ": filtered, or no such host.");
+}
+
+static void say_refused(struct sentence *s, const struct sf_record *r)
+{
+    const struct sf_anomaly_entry *refused = anomaly(r, SF_ANOMALY_REFUSED);
+    say(s, "Server refused the connection by RST (packet %llu)",
+        (unsigned long long)(refused != NULL ? refused->first_packet : r->last_packet));
+    if (r->duration_ns > 0) {
+        say(s, ", ");
+        say_span(s, r->duration_ns);
+        say(s, " after the SYN (packet %llu)", (unsigned long long)r->first_packet);
+    }
+    say(s, ": nothing listens there, or a firewall answers.");
+}
+
+static void say_incomplete(struct sentence *s, const struct sf_record *r)
+{
+    uint64_t times = r->end[SF_SERVER].syns;
+    const struct sf_timeline_entry *sent = change(r, SF_CAUSE_SENT_SYN_ACK, "server");
+    unsigned long long packet = sent != NULL ? sent->packet : r->first_packet;
+    if (r->reset_by != NULL) {
+        say(s,
+            "%s answered the handshake by RST (packet %llu) after the SYN-ACK (packet %llu): "
+            "a scan, or an end that gave up.",
+            capital(r->reset_by), (unsigned long long)r->reset_packet, packet);
+        return;
+    }
+    say(s, "The server's SYN-ACK (packet %llu", packet);
+    if (times > 1)
+        say(s, ", sent %llu times", (unsigned long long)times);
+    say(s, ") was never acknowledged: the connection stayed embryonic.");
+}
+
+/* --- endings -----------------------------------------------------------------------------------
+ */
+
+static void say_fin(struct sentence *s, const struct sf_record *r)
+{
+    const char *first = r->close_first, *second = other_role(first);
+    const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, first),
+                                   *b = change(r, SF_CAUSE_SENT_FIN, second);
+    say(s, "%s closed first", capital(first));
+    if (a != NULL)
+        say(s, " (FIN, packet %llu)", (unsigned long long)a->packet);
+    say(s, ", the %s followed", second);
+    if (b != NULL)
+        say(s, " (packet %llu)", (unsigned long long)b->packet);
+    if (a != NULL && b != NULL && b->t_ns > a->t_ns) {
+        say(s, " ");
+        say_span(s, b->t_ns - a->t_ns);
+        say(s, " later");
+    }
+    say(s, strcmp(r->close_how, "fin") == 0 ? "; both FINs were acknowledged: "
+                                            : "; the last FIN's acknowledgement was not seen: ");
+    say_octets(s, r);
+    say(s, ".");
+}
+
+static void say_simultaneous_close(struct sentence *s, const struct sf_record *r)
+{
+    const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, "client"),
+                                   *b = change(r, SF_CAUSE_SENT_FIN, "server");
+    say(s, "Both ends closed at once: their FINs crossed");
+    if (a != NULL && b != NULL)
+        say(s, " (packets %llu and %llu)", (unsigned long long)a->packet,
+            (unsigned long long)b->packet);
+    say(s, "; ");
+    say_octets(s, r);
+    say(s, ".");
+}
+
+static void say_half_closed(struct sentence *s, const struct sf_record *r)
+{
+    const char *first = r->close_first;
+    const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, first);
+    unsigned long long packet = fin != NULL ? fin->packet : r->last_packet;
+    const struct sf_record_end *end = end_of(r, first);
+    if (anomaly(r, SF_ANOMALY_FIN_UNACKNOWLEDGED) != NULL)
+        say(s, "%s closed (FIN, packet %llu, sent %llu time%s) and was never acknowledged.",
+            capital(first), packet, (unsigned long long)end->fins, end->fins == 1 ? "" : "s");
+    else
+        say(s,
+            "%s closed its direction (FIN, packet %llu); the %s's was still open when the "
+            "capture ended.",
+            capital(first), packet, other_role(first));
+}
+
+static void say_reset_when(struct sentence *s, const struct sf_flow *flow,
+                           const struct sf_record *r)
+{
+    const char *peer = other_role(r->reset_by);
+    const struct sf_endpoint *ep =
+        &flow->ep[strcmp(peer, "client") == 0 ? flow->client : 1 - flow->client];
+    if (ep->data_packets == 0 || flow->reset.ts_ns < ep->last_data_ns)
+        return;
+    say(s, " ");
+    say_span(s, flow->reset.ts_ns - ep->last_data_ns);
+    say(s, " after the %s's last data", peer);
+}
+
+static void say_outstanding(struct sentence *s, const struct sf_flow *flow,
+                            const struct sf_record *r)
+{
+    if (flow->reset.outstanding == 0) {
+        say(s, "; nothing was outstanding.");
+        return;
+    }
+    say(s, "; %llu octets were never acknowledged", (unsigned long long)flow->reset.outstanding);
+    say(s, r->end[SF_CLIENT].payload_bytes == 0   ? " (all from the server)."
+           : r->end[SF_SERVER].payload_bytes == 0 ? " (all from the client)."
+                                                  : ".");
+}
+
+static void say_reset(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+{
+    const struct sf_anomaly_entry *half_open = anomaly(r, SF_ANOMALY_HALF_OPEN);
+    unsigned long long packet = r->reset_packet;
+    if (half_open != NULL && strcmp(r->reset_kind, "no_connection") == 0) {
+        say(s, "Half-open: the %s had lost the connection and answered by RST (packet %llu)",
+            flow->pending != NULL || strstr(half_open->detail, "reopen") != NULL ? r->reset_by
+                                                                                 : r->reset_by,
+            packet);
+        if (strstr(half_open->detail, "kind=reopen") != NULL)
+            say(s, " when its new SYN met the old one");
+    } else if (strcmp(r->reset_kind, "lone") == 0) {
+        say(s, "A lone RST from the %s (packet %llu): its connection was not captured", r->reset_by,
+            packet);
+        say(s, ".");
+        return;
+    } else {
+        say(s, "%s reset the connection%s", capital(r->reset_by),
+            strcmp(r->reset_kind, "after_fin") == 0   ? " after its own FIN"
+            : strcmp(r->reset_kind, "late_data") == 0 ? " when data came after its own FIN"
+                                                      : "");
+        say_reset_when(s, flow, r);
+        say(s, " (packet %llu)", packet);
+    }
+    say_outstanding(s, flow, r);
+}
+
+static void say_open(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+{
+    static const char *const left[] = {
+        [SF_ENDED_OPEN] = "Still open when the capture ended",
+        [SF_ENDED_CLOSED] = "Closed",
+        [SF_ENDED_REUSED] = "Never seen to close before its addresses and ports were used again",
+        [SF_ENDED_IDLE] = "Silent for longer than the idle timeout",
+        [SF_ENDED_EVICTED] = "Evicted to keep within the memory bound",
+    };
+    say(s, "%s; ", left[flow->ended_by]);
+    say_octets(s, r);
+    say(s, ".");
+}
+
+/* --- the whole ---------------------------------------------------------------------------------
+ */
+
+static void say_opening(struct sentence *s, const struct sf_record *r)
+{
+    static const struct {
+        const char *how, *text;
+    } unusual[] = {
+        {"midstream", "The capture began after the opening. "},
+        {"one_sided", "Only one direction was captured. "},
+        {"simultaneous", "Both ends opened at once. "},
+        {"split", "Opened by a split handshake. "},
+        {"fast_open", "Opened with data in the SYN (fast open). "},
+        {"syn_ack_only", "The client's SYN was not captured. "},
+    };
+    for (size_t i = 0; i < sizeof unusual / sizeof unusual[0]; i++)
+        if (strcmp(r->open_how, unusual[i].how) == 0)
+            say(s, "%s", unusual[i].text);
+}
+
+/* What went wrong on the way, the most telling first. */
+static void say_trouble(struct sentence *s, const struct sf_record *r)
+{
+    static const enum sf_anomaly told[] = {
+        SF_ANOMALY_KEEP_ALIVE_UNANSWERED, SF_ANOMALY_PEER_SILENT, SF_ANOMALY_RESET_IGNORED,
+        SF_ANOMALY_RESET_CHALLENGED,      SF_ANOMALY_ZERO_WINDOW, SF_ANOMALY_RETRANSMISSION,
+        SF_ANOMALY_CAPTURE_LOSS,
+    };
+    unsigned said = 0;
+    for (size_t i = 0; i < sizeof told / sizeof told[0] && said < 2; i++) {
+        const struct sf_anomaly_entry *entry = anomaly(r, told[i]);
+        if (entry == NULL)
+            continue;
+        const char *role = sf_role_name(entry->end);
+        say(s, " %s: %s (packet%s %llu", role == NULL ? "On the way" : capital(role), entry->detail,
+            entry->count > 1 ? "s" : "", (unsigned long long)entry->first_packet);
+        if (entry->count > 1)
+            say(s, " to %llu", (unsigned long long)entry->last_packet);
+        say(s, ").");
+        said++;
+    }
+}
+
+static bool is_stillborn(const char *how)
+{
+    return strcmp(how, "unanswered") == 0 || strcmp(how, "refused") == 0 ||
+           strcmp(how, "incomplete") == 0;
+}
+
+static bool is_synack_alone(const struct sf_record *r)
+{
+    return strcmp(r->open_how, "syn_ack_only") == 0 && r->end[SF_CLIENT].data_packets == 0 &&
+           r->end[SF_CLIENT].acks == 0;
+}
+
+static void say_ending(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+{
+    if (is_synack_alone(r) && r->reset_by == NULL)
+        say(s, "A SYN-ACK (packet %llu) that nothing followed: backscatter, or a scan.",
+            (unsigned long long)r->first_packet);
+    else if (r->reset_by != NULL)
+        say_reset(s, flow, r);
+    else if (strcmp(r->close_how, "fin") == 0 || strcmp(r->close_how, "fin_unacked") == 0)
+        say_fin(s, r);
+    else if (strcmp(r->close_how, "simultaneous") == 0)
+        say_simultaneous_close(s, r);
+    else if (strcmp(r->close_how, "half_closed") == 0)
+        say_half_closed(s, r);
+    else
+        say_open(s, flow, r);
+}
+
+void sf_record_verdict(const struct sf_flow *flow, struct sf_record *r)
+{
+    struct sentence s = {r->verdict, 0};
+    s.text[0] = '\0';
+    if (is_stillborn(r->open_how)) {
+        if (strcmp(r->open_how, "unanswered") == 0)
+            say_unanswered(&s, r);
+        else if (strcmp(r->open_how, "refused") == 0)
+            say_refused(&s, r);
+        else
+            say_incomplete(&s, r);
+        return;
+    }
+    say_opening(&s, r);
+    say_ending(&s, flow, r);
+    say_trouble(&s, r);
+}
