@@ -3,6 +3,7 @@
 #include "capture_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@ static const size_t release_step = (size_t)8 << 20;
 
 /* Stays in a second-level cache while its octets are walked. */
 static const size_t buffer_min = (size_t)256 << 10;
+
+/* The kernel's limit for users, 16 times its default: fewer changes between writer and reader. */
+static const int pipe_size = 1 << 20;
 
 /* A file that is cut while it is mapped makes every access behind its new end a SIGBUS, wherever
  * in the program the packet is read. The handler puts zero pages there and notes it; the capture
@@ -133,6 +137,8 @@ int sf_window_open(struct sf_window *window, int fd, const volatile sig_atomic_t
         close(fd);
         return sf_fail(err, "%s", strerror(failure));
     }
+    if (S_ISFIFO(st.st_mode))
+        fcntl(fd, F_SETPIPE_SZ, pipe_size); /* where it is refused, reading is only slower */
     if (!S_ISREG(st.st_mode))
         return open_stream(window, fd, stop, err);
     /* Standard input may have been read in part by whoever came before. */
