@@ -1,0 +1,117 @@
+/* The commands by name; anything else is options and files. */
+#include "command.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+#include "options.h"
+#include "pipeline.h"
+#include "synfin/vocabulary.h"
+
+static int fail_usage(const char *text)
+{
+    fprintf(stderr, "synfin: %s\n", text);
+    return SF_STATUS_USAGE;
+}
+
+/* A reader that went away is no error; a full disk is. */
+static int check_output(void)
+{
+    if (fflush(stdout) == 0 || errno == EPIPE)
+        return SF_STATUS_OK;
+    fprintf(stderr, "synfin: standard output: %s\n", strerror(errno));
+    return SF_STATUS_FAILED;
+}
+
+static int run_fields(int count, char **words)
+{
+    (void)words;
+    if (count > 0)
+        return fail_usage("usage: synfin fields");
+    sf_vocabulary_fields(stdout);
+    return check_output();
+}
+
+static int run_anomalies(int count, char **words)
+{
+    struct sf_error err;
+    if (count > 1)
+        return fail_usage("usage: synfin anomalies [NAME]");
+    if (count == 0)
+        sf_vocabulary_anomalies(stdout);
+    else if (sf_vocabulary_anomaly(stdout, words[0], &err) != 0)
+        return fail_usage(err.text);
+    return check_output();
+}
+
+static int run_schema(int count, char **words)
+{
+    struct sf_error err;
+    (void)words;
+    if (count > 0)
+        return fail_usage("usage: synfin schema");
+    if (sf_vocabulary_schema(stdout, &err) == 0)
+        return check_output();
+    fprintf(stderr, "synfin: %s\n", err.text);
+    return SF_STATUS_FAILED;
+}
+
+static int list_interfaces(void)
+{
+    struct if_nameindex *list = if_nameindex();
+    if (list == NULL) {
+        fprintf(stderr, "synfin: %s\n", strerror(errno));
+        return SF_STATUS_FAILED;
+    }
+    for (const struct if_nameindex *i = list; i->if_name != NULL; i++)
+        puts(i->if_name);
+    if_freenameindex(list);
+    return check_output();
+}
+
+static int run_options(const struct sf_cli_options *options)
+{
+    if (options->want_help) {
+        sf_options_help(stdout);
+        return check_output();
+    }
+    if (options->want_version) {
+        printf("synfin %s\n", SYNFIN_VERSION);
+        return check_output();
+    }
+    return options->list_interfaces ? list_interfaces() : (int)sf_pipeline_run(options);
+}
+
+static int run_packets(int count, char **words)
+{
+    struct sf_cli_options options;
+    struct sf_error err;
+    int status = sf_options_parse(&options, count, words, &err) == 0 ? run_options(&options)
+                                                                     : fail_usage(err.text);
+    sf_options_dispose(&options);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int count, char **words); /* the words after the command */
+} commands[] = {
+    {"fields", run_fields},
+    {"anomalies", run_anomalies},
+    {"schema", run_schema},
+};
+
+int sf_command_run(int count, char **words)
+{
+    if (count == 0) {
+        sf_options_help(stderr);
+        return SF_STATUS_USAGE;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(words[0], commands[i].name) == 0)
+            return commands[i].run(count - 1, words + 1);
+    return run_packets(count, words);
+}

@@ -1,0 +1,222 @@
+/* Opens the sinks that the options ask for and hands every line to each. */
+#include "outputs.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "synfin/near.h"
+
+enum { WIDTH_DEFAULT = 80, WIDTH_MIN = 40, WIDTH_MAX = 1000 };
+
+static int fail_field(const char *path, size_t len, struct sf_error *err)
+{
+    size_t count;
+    const struct sf_field *fields = sf_fields(&count);
+    struct sf_near near = sf_near_begin(path, len);
+    for (size_t i = 0; i < count; i++)
+        sf_near_offer(&near, fields[i].path);
+    if (near.best != NULL)
+        return sf_fail(err, "unknown field %.*s; did you mean %s?", (int)len, path, near.best);
+    return sf_fail(err, "unknown field %.*s (synfin fields lists them)", (int)len, path);
+}
+
+/* A field, or every field of an object: "client.rtt". How many were added. */
+static size_t choose(struct sf_outputs *outputs, const char *path, size_t len)
+{
+    size_t count, added = 0;
+    const struct sf_field *fields = sf_fields(&count);
+    for (size_t i = 0; i < count; i++) {
+        bool is_it = strncmp(fields[i].path, path, len) == 0 &&
+                     (fields[i].path[len] == '\0' || fields[i].path[len] == '.');
+        size_t room = sizeof outputs->fields / sizeof outputs->fields[0];
+        if (!is_it || outputs->sink_options.field_count == room)
+            continue;
+        outputs->fields[outputs->sink_options.field_count++] = &fields[i];
+        added++;
+    }
+    return added;
+}
+
+static int choose_fields(struct sf_outputs *outputs, const char *list, struct sf_error *err)
+{
+    if (list == NULL)
+        return 0;
+    for (const char *at = list;; at++) {
+        size_t len = strcspn(at, ",");
+        if (len == 0)
+            return sf_fail(err, "--fields %s: a name is missing", list);
+        if (choose(outputs, at, len) == 0)
+            return fail_field(at, len, err);
+        at += len;
+        if (*at == '\0')
+            break;
+    }
+    outputs->sink_options.fields = outputs->fields;
+    return 0;
+}
+
+static int choose_order(struct sf_outputs *outputs, const char *sort, struct sf_error *err)
+{
+    if (sort == NULL)
+        return 0;
+    bool descending = sort[0] == '-';
+    const char *path = sort + descending;
+    outputs->sink_options.sort = sf_field_find(path);
+    outputs->sink_options.sort_descending = descending;
+    return outputs->sink_options.sort != NULL ? 0 : fail_field(path, strlen(path), err);
+}
+
+/* $COLUMNS, else what the terminal says. */
+static unsigned terminal_width(void)
+{
+    struct winsize size = {0};
+    const char *columns = getenv("COLUMNS");
+    long width = columns != NULL ? strtol(columns, NULL, 10) : 0;
+    if (width <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        width = size.ws_col;
+    if (width <= 0)
+        return WIDTH_DEFAULT;
+    return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : (unsigned)width;
+}
+
+/* NO_COLOR, when it is set and not empty, says never; --color wins over it. */
+static bool wants_color(enum sf_when when)
+{
+    const char *no_color = getenv("NO_COLOR");
+    if (when == SF_WHEN_AUTO && no_color != NULL && no_color[0] != '\0')
+        return false;
+    return sf_when_holds(when, stdout);
+}
+
+static int check_json_only(const struct sf_outputs *outputs, struct sf_error *err)
+{
+    bool has_json = false;
+    for (size_t i = 0; i < outputs->count; i++)
+        has_json = has_json || strcmp(outputs->sinks[i]->name, "json") == 0;
+    bool asked = outputs->sink_options.events || outputs->sink_options.segments;
+    return asked && !has_json ? sf_fail(err, "--events and --segments need --json or -o FILE.json")
+                              : 0;
+}
+
+static bool is_standard_output(const char *argument)
+{
+    const char *colon = strchr(argument, ':');
+    if (colon != NULL)
+        return strcmp(colon + 1, "-") == 0;
+    return strchr(argument, '.') == NULL && strcmp(argument, "none") != 0;
+}
+
+static int check_standard_output(const struct sf_word_list *list, struct sf_error *err)
+{
+    const char *first = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!is_standard_output(list->words[i]))
+            continue;
+        if (first != NULL)
+            return sf_fail(err, "two outputs to standard output: -o %s and -o %s", first,
+                           list->words[i]);
+        first = list->words[i];
+    }
+    return 0;
+}
+
+static int open_sinks(struct sf_outputs *outputs, const struct sf_cli_options *options, bool *usage,
+                      struct sf_error *err)
+{
+    static const char *const text_only[] = {"text"};
+    size_t count = options->outputs.count;
+    const char *const *words = options->outputs.words;
+    if (count == 0) {
+        words = text_only;
+        count = 1;
+    }
+    if (count > SF_OUTPUTS_MAX || check_standard_output(&options->outputs, err) != 0) {
+        *usage = true;
+        return count > SF_OUTPUTS_MAX ? sf_fail(err, "more than %d outputs", SF_OUTPUTS_MAX) : -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct sf_sink *sink = sf_sink_open(words[i], &outputs->sink_options, usage, err);
+        if (sink == NULL)
+            return -1;
+        outputs->sinks[outputs->count++] = sink;
+        outputs->wants_events = outputs->wants_events || sink->event != NULL;
+        outputs->wants_segments = outputs->wants_segments || sink->segment != NULL;
+    }
+    *usage = true;
+    return check_json_only(outputs, err);
+}
+
+int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *options, bool *usage,
+                    struct sf_error *err)
+{
+    *outputs = (struct sf_outputs){0};
+    *usage = true;
+    if (choose_fields(outputs, options->fields, err) != 0 ||
+        choose_order(outputs, options->sort, err) != 0)
+        return -1;
+    struct sf_sink_options *sink = &outputs->sink_options;
+    sink->top = options->has_top && options->top == 0 ? UINT64_MAX : options->top;
+    sink->events = options->events;
+    sink->segments = options->segments;
+    sink->color = wants_color(options->color);
+    sink->width = terminal_width();
+    sink->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    sink->line_flush = options->line_flush || options->interfaces.count > 0;
+    return open_sinks(outputs, options, usage, err);
+}
+
+/* Calls one function of every sink that has it and still has a reader. */
+#define HAND_ON(outputs, function, ...)                                                            \
+    for (size_t i = 0; i < (outputs)->count; i++) {                                                \
+        struct sf_sink *sink = (outputs)->sinks[i];                                                \
+        if (sink->function != NULL && !sink->gone && sink->function(sink, __VA_ARGS__) != 0)       \
+            return -1;                                                                             \
+    }                                                                                              \
+    return 0
+
+int sf_outputs_meta(struct sf_outputs *outputs, const struct sf_meta *meta, struct sf_error *err)
+{
+    HAND_ON(outputs, meta, meta, err);
+}
+
+int sf_outputs_event(struct sf_outputs *outputs, const struct sf_event *event, struct sf_error *err)
+{
+    HAND_ON(outputs, event, event, err);
+}
+
+int sf_outputs_segment(struct sf_outputs *outputs, const struct sf_segment_line *line,
+                       struct sf_error *err)
+{
+    HAND_ON(outputs, segment, line, err);
+}
+
+int sf_outputs_record(struct sf_outputs *outputs, const struct sf_record *record,
+                      struct sf_error *err)
+{
+    HAND_ON(outputs, record, record, err);
+}
+
+int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summary,
+                      struct sf_error *err)
+{
+    HAND_ON(outputs, finish, summary, err);
+}
+
+bool sf_outputs_gone(const struct sf_outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        if (!outputs->sinks[i]->gone)
+            return false;
+    return outputs->count > 0;
+}
+
+void sf_outputs_dispose(struct sf_outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        outputs->sinks[i]->close(outputs->sinks[i]);
+    outputs->count = 0;
+}

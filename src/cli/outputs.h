@@ -1,0 +1,39 @@
+/* All outputs of a run as one. */
+#ifndef SYNFIN_CLI_OUTPUTS_H
+#define SYNFIN_CLI_OUTPUTS_H
+
+#include "options.h"
+#include "synfin/sink.h"
+
+enum { SF_OUTPUTS_MAX = 16 };
+
+struct sf_outputs {
+    struct sf_sink *sinks[SF_OUTPUTS_MAX];
+    size_t count;
+    bool wants_events, wants_segments; /* some sink prints them */
+    const struct sf_field *fields[1024];
+    struct sf_sink_options sink_options;
+};
+
+/* Opens what -o, --json, --fields and so on ask for. 0, or -1 with *err; *usage tells a usage error
+ * from a file that cannot be made. Disposed by the caller either way. */
+int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *options, bool *usage,
+                    struct sf_error *err);
+
+/* Each hands on to every sink whose reader is still there; the first error ends it: -1, *err. */
+int sf_outputs_meta(struct sf_outputs *outputs, const struct sf_meta *meta, struct sf_error *err);
+int sf_outputs_event(struct sf_outputs *outputs, const struct sf_event *event,
+                     struct sf_error *err);
+int sf_outputs_segment(struct sf_outputs *outputs, const struct sf_segment_line *line,
+                       struct sf_error *err);
+int sf_outputs_record(struct sf_outputs *outputs, const struct sf_record *record,
+                      struct sf_error *err);
+int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summary,
+                      struct sf_error *err);
+
+/* True when nobody listens any more. */
+bool sf_outputs_gone(const struct sf_outputs *outputs);
+
+void sf_outputs_dispose(struct sf_outputs *outputs);
+
+#endif

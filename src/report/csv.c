@@ -1,0 +1,153 @@
+/* One row per connection, quoted by RFC 4180; lines end as that asks, with CR and LF. */
+#include <stdlib.h>
+
+#include "field_text.h"
+#include "output.h"
+#include "ranking.h"
+#include "report_internal.h"
+
+enum { FIELDS_MAX = 512 };
+
+struct csv_sink {
+    struct sf_sink sink;
+    struct sf_output output;
+    const struct sf_field *fields[FIELDS_MAX];
+    size_t field_count;
+    struct sf_ranking ranking; /* rows wait here when an order was asked for */
+    struct sf_buffer cell, row;
+};
+
+static struct csv_sink *csv_of(struct sf_sink *sink)
+{
+    return (struct csv_sink *)sink;
+}
+
+static void put_cell(struct sf_buffer *row, const char *text, size_t len)
+{
+    if (strcspn(text, ",\"\r\n") >= len) {
+        sf_put(row, text, len);
+        return;
+    }
+    sf_put_char(row, '"');
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"')
+            sf_put_char(row, '"');
+        sf_put_char(row, text[i]);
+    }
+    sf_put_char(row, '"');
+}
+
+static int end_row(struct csv_sink *csv, struct sf_error *err)
+{
+    int result = sf_output_line(&csv->output, err);
+    csv->sink.gone = csv->output.gone;
+    return result;
+}
+
+static int put_header(struct sf_sink *sink, const struct sf_meta *meta, struct sf_error *err)
+{
+    struct csv_sink *csv = csv_of(sink);
+    (void)meta;
+    for (size_t i = 0; i < csv->field_count; i++) {
+        if (i > 0)
+            sf_put_char(&csv->output.buffer, ',');
+        sf_put_text(&csv->output.buffer, csv->fields[i]->path);
+    }
+    sf_put(&csv->output.buffer, "\r\n", 2);
+    return end_row(csv, err);
+}
+
+static void put_row(struct csv_sink *csv, struct sf_buffer *out, const struct sf_record *record)
+{
+    for (size_t i = 0; i < csv->field_count; i++) {
+        sf_buffer_clear(&csv->cell);
+        sf_put_field_text(&csv->cell, csv->fields[i], record);
+        size_t len = csv->cell.len;
+        sf_put_char(&csv->cell, '\0');
+        if (i > 0)
+            sf_put_char(out, ',');
+        if (!csv->cell.failed)
+            put_cell(out, csv->cell.data, len);
+    }
+    sf_put(out, "\r\n", 2);
+}
+
+static int put_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
+{
+    struct csv_sink *csv = csv_of(sink);
+    put_row(csv, &csv->output.buffer, record);
+    return sf_buffer_check(&csv->cell, err) != 0 ? -1 : end_row(csv, err);
+}
+
+static int rank_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
+{
+    struct csv_sink *csv = csv_of(sink);
+    struct sf_ranked rank;
+    if (!sf_ranking_wants(&csv->ranking, record, &rank))
+        return 0;
+    sf_buffer_clear(&csv->row);
+    put_row(csv, &csv->row, record);
+    if (sf_buffer_check(&csv->cell, err) != 0 || sf_buffer_check(&csv->row, err) != 0)
+        return -1;
+    return sf_ranking_add(&csv->ranking, &rank, csv->row.data, csv->row.len, err);
+}
+
+static int finish(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err)
+{
+    struct csv_sink *csv = csv_of(sink);
+    (void)summary;
+    sf_ranking_sort(&csv->ranking);
+    for (size_t i = 0; i < csv->ranking.count; i++) {
+        sf_put(&csv->output.buffer, csv->ranking.items[i].line, csv->ranking.items[i].len);
+        if (end_row(csv, err) != 0)
+            return -1;
+    }
+    return sf_output_finish(&csv->output, err);
+}
+
+static void close_csv(struct sf_sink *sink)
+{
+    struct csv_sink *csv = csv_of(sink);
+    sf_output_dispose(&csv->output);
+    sf_ranking_dispose(&csv->ranking);
+    sf_buffer_dispose(&csv->cell);
+    sf_buffer_dispose(&csv->row);
+    free(csv);
+}
+
+/* Without a choice: every field but the timeline, which is a list that a cell cannot hold well. */
+static void choose_fields(struct csv_sink *csv, const struct sf_sink_options *options)
+{
+    size_t count;
+    const struct sf_field *table = sf_fields(&count);
+    size_t wanted = options->fields != NULL ? options->field_count : count;
+    for (size_t i = 0; i < wanted && csv->field_count < FIELDS_MAX; i++) {
+        const struct sf_field *field = options->fields != NULL ? options->fields[i] : &table[i];
+        if (options->fields != NULL || field->type != SF_FIELD_TIMELINE)
+            csv->fields[csv->field_count++] = field;
+    }
+}
+
+struct sf_sink *sf_csv_open(const char *path, const struct sf_sink_options *options,
+                            struct sf_error *err)
+{
+    struct csv_sink *csv = calloc(1, sizeof *csv);
+    if (csv == NULL) {
+        sf_fail(err, "out of memory");
+        return NULL;
+    }
+    bool is_ranked = options->sort != NULL || options->top != 0;
+    choose_fields(csv, options);
+    csv->ranking.field = options->sort;
+    csv->ranking.descending = options->sort_descending;
+    csv->ranking.bound = options->top;
+    csv->sink = (struct sf_sink){.name = "csv",
+                                 .meta = put_header,
+                                 .record = is_ranked ? rank_record : put_record,
+                                 .finish = finish,
+                                 .close = close_csv};
+    if (sf_output_open(&csv->output, path, options->line_flush, err) == 0)
+        return &csv->sink;
+    close_csv(&csv->sink);
+    return NULL;
+}

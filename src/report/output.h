@@ -1,0 +1,30 @@
+/* Where a sink's text goes: standard output, or a file that appears under its name when whole. */
+#ifndef SYNFIN_REPORT_OUTPUT_H
+#define SYNFIN_REPORT_OUTPUT_H
+
+#include "buffer.h"
+
+struct sf_output {
+    struct sf_buffer buffer; /* lines not yet written; sinks put their text here */
+    int fd;
+    char *path, *part; /* NULL for standard output; part is NULL when written in place */
+    bool line_flush;   /* write after each line */
+    bool gone;         /* the reader went away: what is put here is dropped */
+};
+
+/* `path` NULL or "-" is standard output. A regular or new file is written as "PATH.part"; anything
+ * else (a pipe, a device) in place. 0, or -1 with *err. */
+int sf_output_open(struct sf_output *output, const char *path, bool line_flush,
+                   struct sf_error *err);
+
+/* A line is complete: writes when enough is waiting, or at once with line_flush. 0, or -1 with
+ * *err. A reader that went away is no error: see `gone`. */
+int sf_output_line(struct sf_output *output, struct sf_error *err);
+
+/* Writes all that waits, closes, and gives a file its name. 0, or -1 with *err. */
+int sf_output_finish(struct sf_output *output, struct sf_error *err);
+
+/* Gives everything back; a file that was not finished is removed. */
+void sf_output_dispose(struct sf_output *output);
+
+#endif

@@ -1,0 +1,86 @@
+/* The table of formats, and how an -o argument names one. */
+#include "synfin/sink.h"
+
+#include <string.h>
+
+#include "report_internal.h"
+
+typedef struct sf_sink *open_function(const char *path, const struct sf_sink_options *options,
+                                      struct sf_error *err);
+
+static const struct sf_sink_format formats[] = {
+    {"text", "txt", "a table for a person, worst first (the default)"},
+    {"json", "json", "JSON lines, one per connection"},
+    {"csv", "csv", "one row per connection, RFC 4180"},
+    {"none", NULL, "nothing: for measuring"},
+    {NULL, NULL, NULL},
+};
+
+static open_function *const openers[] = {sf_text_open, sf_json_open, sf_csv_open, sf_none_open};
+
+/* Names of the field's other formats, so that asking for them is told from a typing error. */
+static const char *const absent[] = {"zeek",  "zeek-json", "sqlite", "html",
+                                     "xplot", "prom",      "log",    "db"};
+
+static const struct {
+    const char *extension, *format;
+} extensions[] = {{"ndjson", "json"}, {"jsonl", "json"}};
+
+const struct sf_sink_format *sf_sink_formats(void)
+{
+    return formats;
+}
+
+static int find_format(const char *name, size_t len)
+{
+    for (int i = 0; formats[i].name != NULL; i++)
+        if (strlen(formats[i].name) == len && strncmp(formats[i].name, name, len) == 0)
+            return i;
+    return -1;
+}
+
+static int find_extension(const char *extension)
+{
+    for (int i = 0; formats[i].name != NULL; i++)
+        if (formats[i].extension != NULL && strcmp(formats[i].extension, extension) == 0)
+            return i;
+    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
+        if (strcmp(extensions[i].extension, extension) == 0)
+            return find_format(extensions[i].format, strlen(extensions[i].format));
+    return -1;
+}
+
+static int fail_format(const char *name, size_t len, struct sf_error *err)
+{
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
+        if (strlen(absent[i]) == len && strncmp(absent[i], name, len) == 0)
+            return sf_fail(err, "output format not built in: %.*s", (int)len, name);
+    return sf_fail(err,
+                   "unknown output format: %.*s (text, json, csv, none, or a file name ending "
+                   "in .txt .json .ndjson .csv)",
+                   (int)len, name);
+}
+
+struct sf_sink *sf_sink_open(const char *argument, const struct sf_sink_options *options,
+                             bool *usage, struct sf_error *err)
+{
+    size_t len = strcspn(argument, ":");
+    const char *path = argument[len] == ':' ? argument + len + 1 : NULL;
+    int format = find_format(argument, len);
+    if (format < 0 && (path == NULL || strchr(argument, '/') != NULL)) {
+        const char *dot = strrchr(argument, '.');
+        path = argument;
+        format = dot != NULL ? find_extension(dot + 1) : -1;
+        if (format < 0 && dot != NULL)
+            argument = dot + 1;
+        len = strlen(argument);
+    }
+    *usage = format < 0 || (path != NULL && path[0] == '\0');
+    if (!*usage)
+        return openers[format](path, options, err);
+    if (format >= 0)
+        sf_fail(err, "%s needs a file name after the colon", argument);
+    else
+        fail_format(argument, len, err);
+    return NULL;
+}
