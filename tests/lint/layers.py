@@ -21,7 +21,7 @@ HEADERS = {
     "state.h": "track", "anomaly.h": "track", "record.h": "track", "field.h": "track",
     "track.h": "track",
     "view.h": "view", "zeek_row.h": "view",
-    "sink.h": "report",
+    "sink.h": "report", "where.h": "report", "finding.h": "report", "vocabulary.h": "report",
 }
 
 # What a sink may see beyond ground, its own layer and what sink.h itself includes.
