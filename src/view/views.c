@@ -38,6 +38,8 @@ void sf_views_free(struct sf_views *views)
 void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
                       struct sf_judgement *judgement)
 {
+    if (judgement->view == NULL)
+        return; /* the tracker had no memory for the connection */
     struct sf_view_slot *slot = *judgement->view;
     if (slot == NULL) {
         slot = sf_pool_take(&views->slots);

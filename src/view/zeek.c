@@ -2,6 +2,7 @@
  * packet time; only the tuple's own packets change what they look at, so they are asked late. */
 #include <string.h>
 
+#include "synfin/bytes.h"
 #include "view_internal.h"
 
 /* scripts/base/init-bare.zeek: tcp_attempt_delay, tcp_SYN_timeout, tcp_session_timer,
@@ -258,23 +259,44 @@ static void finish(struct sf_views *views, struct sf_view_slot *slot, const stru
     slot->zeek.first_packet = 0;
 }
 
+/* Zeek drops a packet with a damaged IPv4 header before it looks for a connection. RFC 1071. */
+static bool has_bad_ip_checksum(const struct sf_segment *seg)
+{
+    if (seg->key.scope.ip_version != 4 || seg->from_fragments || seg->ip_cap < 20)
+        return false;
+    uint32_t header_len = (seg->ip[0] & 0x0fu) * 4;
+    if (header_len > seg->ip_cap)
+        return false;
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i + 1 < header_len; i += 2)
+        sum += sf_be16(seg->ip + i);
+    while (sum > 0xffff)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return sum != 0xffff;
+}
+
+static bool has_bad_tcp_checksum(const struct sf_segment *seg)
+{
+    bool is_known;
+    bool is_right = sf_segment_checksum_ok(seg, &is_known);
+    return is_known && !is_right;
+}
+
 void sf_zeek_segment(struct sf_views *views, struct sf_view_slot *slot,
                      const struct sf_segment *seg)
 {
     struct sf_zeek_conn *conn = &slot->zeek;
+    if (views->options.zeek_checksums && has_bad_ip_checksum(seg))
+        return;
     if (conn->first_packet != 0 && removal_ns(conn) <= seg->ts_ns)
         finish(views, slot, &seg->key, removal_ns(conn), true);
     else if (conn->first_packet != 0 && is_reuse(conn, seg))
         finish(views, slot, &seg->key, seg->ts_ns, true);
     if (conn->first_packet == 0)
         begin(conn, seg);
-    if (views->options.zeek_checksums) {
-        bool is_known;
-        bool is_right = sf_segment_checksum_ok(seg, &is_known);
-        if (is_known && !is_right) {
-            sf_zeek_bad_checksum(conn, seg->dir);
-            return;
-        }
+    if (views->options.zeek_checksums && has_bad_tcp_checksum(seg)) {
+        sf_zeek_bad_checksum(conn, seg->dir);
+        return;
     }
     sf_zeek_process(views, conn, seg);
     conn->end[seg->dir].packets++;
