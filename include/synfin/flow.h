@@ -49,6 +49,15 @@ struct sf_fingerprint {
     uint8_t ttl;
 };
 
+/* A packet taken for a capture duplicate: what must be counted after all when the receiver reports
+ * by D-SACK that it had the octets twice (the network copied it). */
+struct sf_copy {
+    sf_offset begin, end;
+    uint32_t ip_bytes, payload_len;
+    uint16_t flags;
+    sf_ns ts_ns;
+};
+
 enum { SF_FINGERPRINTS = 4, SF_RESENT_MAX = 16, SF_HOLES_MAX = 256, SF_SENT_MAX = 4096 };
 
 /* One end. "Sent" means seen at the tap. */
@@ -81,7 +90,8 @@ struct sf_endpoint {
     /* outstanding segments: a ring of capacity 2^n, oldest at sent_head */
     struct sf_sent *sent;
     uint16_t sent_head, sent_count, sent_capacity;
-    uint16_t repeats_unheard; /* resendings and probes since the peer's last packet */
+    uint16_t sendings_unheard; /* of one thing, repeated or probed, since the peer's last packet */
+    bool is_first_unheard;     /* its first sending too */
     uint16_t keep_alives_unheard;
     uint8_t dup_acks_in_row;  /* for this end's octets */
     sf_ns srtt_ns, rttvar_ns; /* RFC 6298, from the samples at the tap; UNKNOWN: none yet */
@@ -97,6 +107,7 @@ struct sf_endpoint {
     /* last packet */
     sf_seq last_seq, last_ack;
     uint16_t last_flags, last_window;
+    bool last_is_keep_alive, last_is_probe;
     sf_offset probe_end; /* after an unacknowledged window probe octet, or NONE */
     sf_ns last_ns;
     uint32_t ts_recent; /* newest TSval sent */
@@ -132,6 +143,7 @@ struct sf_endpoint {
     struct sf_resent *resent; /* ring of SF_RESENT_MAX, or NULL */
     uint8_t resent_next;
 
+    struct sf_copy *copy; /* the last capture duplicate, until D-SACK could say otherwise */
     struct sf_fingerprint prints[SF_FINGERPRINTS];
     uint8_t print_next;
 };
@@ -207,7 +219,7 @@ struct sf_flow {
     sf_ns closed_ns;
     struct sf_reset reset;
     sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
-    uint64_t challenge_packet;
+    uint64_t challenge_packet; /* that RST, 0 once it is judged */
     uint8_t challenge_by;
     uint8_t after_fin_reset; /* 1 + enum sf_dir of a RST after both FINs were acknowledged */
 

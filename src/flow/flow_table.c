@@ -145,6 +145,7 @@ static void endpoint_dispose(struct sf_endpoint *ep)
     free(ep->holes);
     free(ep->sent);
     free(ep->resent);
+    free(ep->copy);
     sf_samples_dispose(&ep->rtt);
     sf_samples_dispose(&ep->response);
 }

@@ -60,6 +60,31 @@ static bool take_ack_ahead(struct sf_turn *turn)
     return true;
 }
 
+/* The resending was needless: the original arrived. */
+static void take_spurious(struct sf_endpoint *ep, struct sf_resent *resent)
+{
+    resent->is_spurious = true;
+    if (resent->cause != SF_RESEND_OTHER)
+        ep->resent_by[resent->cause]--;
+    ep->resent_by[SF_RESEND_SPURIOUS]++;
+}
+
+/* RFC 3522 §3.2: the first ACK of resent octets echoes a timestamp older than the resending's. */
+static void judge_echo(struct sf_turn *turn)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    if (rcv->resent == NULL || !sf_segment_has(turn->seg, SF_OPT_HAS_TIMESTAMPS))
+        return;
+    for (size_t i = 0; i < SF_RESENT_MAX; i++) {
+        struct sf_resent *resent = &rcv->resent[i];
+        bool first_ack =
+            resent->packet != 0 && resent->end <= turn->ack && resent->end > turn->una_before;
+        if (first_ack && !resent->is_spurious && resent->ts_val != 0 &&
+            sf_seq_before(sf_seq_of(turn->seg->options.ts_ecr), sf_seq_of(resent->ts_val)))
+            take_spurious(rcv, resent);
+    }
+}
+
 static void take_new_ack(struct sf_turn *turn)
 {
     struct sf_endpoint *rcv = turn->rcv;
@@ -70,6 +95,7 @@ static void take_new_ack(struct sf_turn *turn)
     }
     if (rcv->hole_count > 0)
         sf_hole_acknowledge(rcv, turn->ack, turn->seg->ts_ns, turn->seg->packet);
+    judge_echo(turn);
     rcv->snd_una = turn->ack;
     rcv->dup_acks_in_row = 0;
     rcv->acks_beyond_syn |= turn->ack > 1;
@@ -85,6 +111,23 @@ static bool is_duplicate_ack(const struct sf_turn *turn)
            (snd->last_flags & SF_TH_ACK) && sf_seq_equal(snd->last_ack, seg->ack) &&
            snd->last_window == seg->window && !(snd->last_flags & SF_TH_SYN) &&
            !turn->is_keep_alive && !turn->is_probe;
+}
+
+/* A bare ACK that repeats the last one and answers a probe. */
+static void label_answer(struct sf_turn *turn)
+{
+    const struct sf_segment *seg = turn->seg;
+    const struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    bool bare = seg->payload_len == 0 && !(seg->flags & (SF_TH_SYN | SF_TH_FIN)) &&
+                (snd->last_flags & SF_TH_ACK) && sf_seq_equal(snd->last_ack, seg->ack);
+    if (!bare || turn->is_keep_alive || turn->is_probe)
+        return;
+    if (rcv->last_is_keep_alive && snd->last_window == seg->window)
+        turn->labels |= 1u << SF_LABEL_KEEP_ALIVE_ACK;
+    else if (rcv->last_is_probe && seg->window == 0)
+        turn->labels |= 1u << SF_LABEL_ZERO_WINDOW_PROBE_ACK;
+    else if (snd->last_window != seg->window && seg->window != 0)
+        turn->labels |= 1u << SF_LABEL_WINDOW_UPDATE;
 }
 
 static void take_duplicate_ack(struct sf_turn *turn)
@@ -114,19 +157,15 @@ static void take_dsack(struct sf_turn *turn, sf_offset begin, sf_offset end)
 {
     struct sf_endpoint *rcv = turn->rcv;
     turn->snd->dsack_packets++;
-    if (rcv->resent == NULL)
-        return;
-    for (size_t i = 0; i < SF_RESENT_MAX; i++) {
+    for (size_t i = 0; rcv->resent != NULL && i < SF_RESENT_MAX; i++) {
         struct sf_resent *resent = &rcv->resent[i];
-        if (resent->packet == 0 || resent->is_spurious || resent->begin >= end ||
-            resent->end <= begin)
+        if (resent->packet == 0 || resent->begin >= end || resent->end <= begin)
             continue;
-        resent->is_spurious = true;
-        if (resent->cause != SF_RESEND_OTHER)
-            rcv->resent_by[resent->cause]--;
-        rcv->resent_by[SF_RESEND_SPURIOUS]++;
+        if (!resent->is_spurious)
+            take_spurious(rcv, resent);
         return;
     }
+    sf_duplicate_on_network(turn, begin, end);
 }
 
 static void take_sack(struct sf_turn *turn)
@@ -187,6 +226,7 @@ void sf_ack_segment(struct sf_turn *turn)
         take_new_ack(turn);
     else if (is_duplicate_ack(turn))
         take_duplicate_ack(turn);
+    label_answer(turn);
     if (seg->options.sack_count > 0 && sf_segment_has(seg, SF_OPT_HAS_SACK))
         take_sack(turn);
 }

@@ -63,6 +63,16 @@ static void count_time(struct sf_turn *turn)
     flow->last_packet = turn->seg->packet;
 }
 
+void sf_count_repeat(struct sf_endpoint *snd)
+{
+    if (snd->sendings_unheard == UINT16_MAX)
+        return;
+    snd->sendings_unheard++;
+    if (snd->is_first_unheard)
+        snd->sendings_unheard++;
+    snd->is_first_unheard = false;
+}
+
 void sf_count_segment(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
@@ -81,6 +91,7 @@ void sf_count_segment(struct sf_turn *turn)
     if (seg->flags & SF_TH_URG)
         sf_turn_note(turn, SF_ANOMALY_URGENT, 0);
     /* The peer is heard: what was sent into silence before is answered. */
-    turn->rcv->repeats_unheard = 0;
+    turn->rcv->sendings_unheard = 0;
+    turn->rcv->is_first_unheard = false;
     turn->rcv->keep_alives_unheard = 0;
 }

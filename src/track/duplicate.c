@@ -2,6 +2,8 @@
  * again: same numbers, same IP-ID or same octets and timestamps, within a millisecond. */
 #include "track_internal.h"
 
+#include <stdlib.h>
+
 static const sf_ns DUPLICATE_NS = SF_MSEC;
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -39,6 +41,46 @@ static bool may_be_copy(const struct sf_fingerprint *print, const struct sf_segm
     return sf_segment_seq_len(seg) > 0 && sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS);
 }
 
+static void remember_copy(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    const struct sf_segment *seg = turn->seg;
+    if (seg->payload_len == 0 || !snd->has_base)
+        return;
+    if (snd->copy == NULL)
+        snd->copy = malloc(sizeof *snd->copy);
+    if (snd->copy == NULL)
+        return;
+    sf_offset begin = sf_offset_of(snd, seg->seq, snd->snd_nxt) + ((seg->flags & SF_TH_SYN) != 0);
+    *snd->copy = (struct sf_copy){.begin = begin,
+                                  .end = begin + seg->payload_len,
+                                  .ip_bytes = seg->ip_bytes,
+                                  .payload_len = seg->payload_len,
+                                  .flags = seg->flags,
+                                  .ts_ns = seg->ts_ns};
+}
+
+void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset end)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    const struct sf_copy *copy = rcv->copy;
+    if (copy == NULL || copy->end == SF_OFFSET_NONE || copy->begin >= end || copy->end <= begin)
+        return;
+    rcv->capture_duplicates--;
+    turn->tracker->totals.capture_duplicates--;
+    rcv->packets++;
+    rcv->ip_bytes += copy->ip_bytes;
+    rcv->data_packets++;
+    rcv->payload_bytes += copy->payload_len;
+    rcv->acks += (copy->flags & SF_TH_ACK) != 0;
+    rcv->pushes += (copy->flags & SF_TH_PSH) != 0;
+    rcv->copy->end = SF_OFFSET_NONE;
+    int dir = (int)sf_dir_other(turn->dir);
+    struct sf_noted *noted = sf_noted_find(turn->flow, SF_ANOMALY_CAPTURE_DUPLICATE, dir);
+    if (noted != NULL && --noted->count == 0)
+        sf_note_drop(turn->flow, SF_ANOMALY_CAPTURE_DUPLICATE, dir);
+}
+
 bool sf_duplicate_check(struct sf_turn *turn)
 {
     const struct sf_segment *seg = turn->seg;
@@ -52,6 +94,7 @@ bool sf_duplicate_check(struct sf_turn *turn)
         if (gap > DUPLICATE_NS || gap < -DUPLICATE_NS || !may_be_copy(print, seg))
             continue;
         snd->capture_duplicates++;
+        remember_copy(turn);
         turn->tracker->totals.capture_duplicates++;
         turn->labels |= 1u << SF_LABEL_CAPTURE_DUPLICATE;
         sf_turn_note(turn, SF_ANOMALY_CAPTURE_DUPLICATE, 0);

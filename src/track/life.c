@@ -36,7 +36,9 @@ static void enter(struct sf_turn *turn, enum sf_dir dir, enum sf_tcp_state to, b
         ep->proof = SF_OFFSET_NONE;
     } else {
         ep->assumed_from = (uint8_t)from;
-        ep->proof = turn->snd_nxt_before;
+        /* An ACK of data proves ESTABLISHED; other states an ACK of what was sent later. */
+        ep->proof =
+            to == SF_ESTABLISHED ? 1 + (sf_offset)turn->snd->syn_data : turn->snd_nxt_before;
     }
     struct sf_event *event = sf_event_add(turn->tracker, flow, (int)dir);
     if (event == NULL)
@@ -91,7 +93,8 @@ static void prove_received(struct sf_turn *turn)
     struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
     if (!turn->has_ack)
         return;
-    if (!snd->acked_peer_syn && turn->ack >= 1 && (rcv->has_iss || rcv->packets == 0))
+    if ((!snd->acked_peer_syn || snd->state == SF_SYN_SENT) && turn->ack >= 1 &&
+        (rcv->has_iss || rcv->packets == 0))
         prove_syn_received(turn);
     if (rcv->fin != SF_OFFSET_NONE && turn->ack > rcv->fin && !snd->acked_peer_fin) {
         snd->acked_peer_fin = true;
@@ -140,7 +143,7 @@ static void send_syn(struct sf_turn *turn)
         return;
     }
     apply(turn, turn->dir, SF_SND_SYN_ACK, true, SF_CAUSE_SENT_SYN_ACK);
-    if (snd->syn_is_acked && turn->flow->is_simultaneous)
+    if (snd->syn_is_acked && turn->flow->is_simultaneous && turn->rcv->syn_acks > 0)
         apply(turn, turn->dir, SF_RCV_ACK_OF_SYN, false, SF_CAUSE_SYN_ACKED);
 }
 
@@ -199,16 +202,16 @@ static void assume_received(struct sf_turn *turn)
 void sf_life_segment(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
+    if (snd->state == SF_STATE_NONE && !(turn->seg->flags & SF_TH_SYN))
+        appear(turn);
     prove_received(turn);
     if (!snd->is_proved && snd->state != SF_STATE_NONE && is_proof(turn))
         enter(turn, turn->dir, (enum sf_tcp_state)snd->state, true, SF_CAUSE_PROVED);
-    if (snd->state == SF_STATE_NONE && !(turn->seg->flags & SF_TH_SYN))
-        appear(turn);
     if (snd->state == SF_SYN_RECEIVED && is_after_syn(turn))
         apply(turn, turn->dir, SF_SND_AFTER_SYN, true, SF_CAUSE_PROVED);
     if (turn->seg->flags & SF_TH_SYN)
         send_syn(turn);
-    if (turn->seg->payload_len > 0 && snd->state == SF_CLOSE_WAIT && turn->sends_new_data &&
+    if (snd->state == SF_CLOSE_WAIT && turn->sends_new_data && !(turn->seg->flags & SF_TH_FIN) &&
         !sf_noted_any(turn->flow, SF_ANOMALY_HALF_CLOSED))
         sf_note(turn->tracker, turn->flow, SF_ANOMALY_HALF_CLOSED, (int)sf_dir_other(turn->dir),
                 turn->seg->packet, 0);

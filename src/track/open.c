@@ -47,7 +47,7 @@ static void take_syn_options(struct sf_turn *turn)
 static void take_again(struct sf_turn *turn, enum sf_anomaly name)
 {
     turn->is_syn_again = true;
-    turn->snd->repeats_unheard++;
+    sf_count_repeat(turn->snd);
     turn->snd->resent_packets++;
     turn->labels |= 1u << SF_LABEL_RETRANSMISSION;
     sf_sent_again(turn->snd, 0, 1, turn->seg->ts_ns);
@@ -92,7 +92,7 @@ static void take_syn_ack(struct sf_turn *turn)
     struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
     if (turn->is_stray)
         return;
-    if (snd->syn_acks > 1) {
+    if (snd->syn_acks > 1 && !turn->is_other_iss) {
         take_again(turn, SF_ANOMALY_SYN_ACK_RETRANSMITTED);
         return;
     }

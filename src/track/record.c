@@ -208,10 +208,9 @@ static void conclude_silence(struct sf_tracker *t, struct sf_flow *flow, int dir
         return;
     if (ep->keep_alives_unheard > 0 && t->now_ns - ep->last_ns >= KEEP_ALIVE_ANSWER)
         note(t, flow, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, dir);
-    if (ep->repeats_unheard < 2)
+    if (ep->sendings_unheard < 3 || ep->state == SF_SYN_SENT || ep->state == SF_SYN_RECEIVED)
         return;
-    sf_note_kind(t, flow, SF_ANOMALY_PEER_SILENT, dir, flow->last_packet, 0, SF_KIND_NONE,
-                 SF_WARNING);
+    sf_note(t, flow, SF_ANOMALY_PEER_SILENT, dir, flow->last_packet, ep->sendings_unheard);
     if (flow->last_ns - peer->last_ns >= SUSPECT_GONE &&
         sf_state_is_synchronized((enum sf_tcp_state)peer->state))
         sf_note_kind(t, flow, SF_ANOMALY_HALF_OPEN, 1 - dir, flow->last_packet, 0,
@@ -221,8 +220,7 @@ static void conclude_silence(struct sf_tracker *t, struct sf_flow *flow, int dir
 /* The RST's receiver said nothing more, though it had something to say; or went on to a new one. */
 static void conclude_reset(struct sf_tracker *t, struct sf_flow *flow)
 {
-    if (sf_ns_known(flow->challenge_ns) && !has_reset(flow) &&
-        !sf_noted_any(flow, SF_ANOMALY_RESET_CHALLENGED))
+    if (flow->challenge_packet != 0 && !has_reset(flow))
         sf_note(t, flow, SF_ANOMALY_RESET_INVALID, flow->challenge_by, flow->challenge_packet, 0);
     if (flow->reset.packet == 0 || flow->reset.effect != SF_EFFECT_UNKNOWN)
         return;

@@ -85,11 +85,20 @@ static enum sf_reset_validity judge_window(const struct sf_turn *turn, sf_offset
     return SF_RESET_ABOVE;
 }
 
+/* RFC 9293 §3.10.7.3: a RST that does not acknowledge the SYN is dropped. */
+static enum sf_reset_validity judge_ack_in_syn_sent(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *rcv = turn->rcv;
+    bool above = (turn->seg->flags & SF_TH_ACK) &&
+                 sf_offset_of(rcv, turn->seg->ack, rcv->snd_nxt) > rcv->snd_nxt;
+    return above ? SF_RESET_ABOVE : SF_RESET_BELOW;
+}
+
 static enum sf_reset_validity judge_validity(const struct sf_turn *turn)
 {
     const struct sf_endpoint *snd = turn->snd;
-    if (is_receiver_in_syn_sent(turn))
-        return acknowledges_syn(turn) ? SF_RESET_EXACT : SF_RESET_UNKNOWN;
+    if (is_receiver_in_syn_sent(turn) && turn->rcv->has_iss)
+        return acknowledges_syn(turn) ? SF_RESET_EXACT : judge_ack_in_syn_sent(turn);
     if (!snd->has_base)
         return SF_RESET_UNKNOWN;
     return judge_window(turn, sf_offset_of(snd, turn->seg->seq, snd->snd_nxt));
@@ -110,12 +119,11 @@ static bool is_challenge_follow_up(const struct sf_turn *turn)
            answers_with_its_ack(turn);
 }
 
-static bool peer_sent_data_after_fin(const struct sf_turn *turn)
+static bool answers_data(const struct sf_turn *turn)
 {
-    const struct sf_flow *flow = turn->flow;
-    return flow->last_data_dir == (int8_t)sf_dir_other(turn->dir) && flow->last_dir != turn->dir &&
-           turn->rcv->last_data_ns == flow->last_data_ns &&
-           turn->snd->last_ns <= turn->rcv->last_data_ns && turn->rcv->snd_nxt > turn->rcv->snd_una;
+    const struct sf_endpoint *rcv = turn->rcv;
+    return turn->flow->last_dir != turn->dir && rcv->data_packets > 0 &&
+           rcv->last_ns == rcv->last_data_ns && rcv->snd_nxt > rcv->snd_una;
 }
 
 static enum sf_reset_kind judge_kind(const struct sf_turn *turn)
@@ -126,7 +134,7 @@ static enum sf_reset_kind judge_kind(const struct sf_turn *turn)
     if (is_challenge_follow_up(turn))
         return SF_RESET_CHALLENGE_FOLLOW_UP;
     if (snd->fin != SF_OFFSET_NONE)
-        return peer_sent_data_after_fin(turn) ? SF_RESET_LATE_DATA : SF_RESET_AFTER_FIN;
+        return answers_data(turn) ? SF_RESET_LATE_DATA : SF_RESET_AFTER_FIN;
     if (answers_with_its_ack(turn))
         return SF_RESET_NO_CONNECTION;
     if (!snd->has_sent && rcv->packets == 0)
@@ -242,13 +250,14 @@ static bool is_challenge_ack(const struct sf_turn *turn)
 static void judge_challenge(struct sf_turn *turn)
 {
     struct sf_flow *flow = turn->flow;
-    if (!sf_ns_known(flow->challenge_ns) || turn->dir == flow->challenge_by)
+    if (flow->challenge_packet == 0 || turn->dir == flow->challenge_by)
         return;
     bool answered = is_challenge_ack(turn);
     sf_note(turn->tracker, flow, answered ? SF_ANOMALY_RESET_CHALLENGED : SF_ANOMALY_RESET_IGNORED,
             (int)flow->challenge_by, answered ? flow->challenge_packet : turn->seg->packet, 0);
     if (!answered)
         flow->challenge_ns = SF_NS_UNKNOWN;
+    flow->challenge_packet = 0;
 }
 
 static bool is_crossing(const struct sf_turn *turn)

@@ -75,14 +75,15 @@ static enum sf_reuse judge_syn(const struct sf_flow *flow, const struct sf_segme
 
 static enum sf_reuse judge_syn_ack(const struct sf_flow *flow, const struct sf_segment *seg)
 {
-    const struct sf_endpoint *snd = &flow->ep[seg->dir];
+    const struct sf_endpoint *snd = &flow->ep[seg->dir], *rcv = &flow->ep[sf_dir_other(seg->dir)];
+    if (rcv->has_iss && sf_seq_equal(seg->ack, sf_seq_add(rcv->base, 1)) && !flow->is_closed)
+        return SF_REUSE_NO; /* it answers this connection's SYN, whatever its number */
     if (!snd->has_base || (snd->has_iss && sf_seq_equal(snd->base, seg->seq)))
         return flow->is_closed && !snd->has_base ? SF_REUSE_NEW : SF_REUSE_NO;
     if (flow->is_closed)
         return SF_REUSE_NEW;
     bool opening = snd->state == SF_SYN_RECEIVED || snd->state == SF_SYN_SENT ||
-                   snd->state == SF_STATE_NONE ||
-                   flow->ep[sf_dir_other(seg->dir)].state == SF_SYN_SENT;
+                   snd->state == SF_STATE_NONE || rcv->state == SF_SYN_SENT;
     return opening ? SF_REUSE_NO : SF_REUSE_WAIT;
 }
 

@@ -72,7 +72,8 @@ static bool is_stray(struct sf_turn *turn)
  * starts over; of two SYN-ACKs the one counts that the client acknowledges (open.c). */
 static void take_other_iss(struct sf_turn *turn)
 {
-    if (turn->seg->flags & SF_TH_ACK) {
+    bool answers = turn->flow->has_syn_ack; /* the first SYN-ACK fitted the SYN */
+    if ((turn->seg->flags & SF_TH_ACK) && answers) {
         turn->flow->has_alternative = true;
         turn->flow->alternative_iss = turn->seg->seq;
         turn->is_stray = true;
@@ -83,7 +84,10 @@ static void take_other_iss(struct sf_turn *turn)
     choose_base(turn->snd, turn->seg->seq, true);
     turn->snd->fin = SF_OFFSET_NONE;
     turn->is_other_iss = true;
-    sf_turn_note(turn, SF_ANOMALY_SYN_ISN_CHANGED, 0);
+    sf_turn_note(turn,
+                 turn->seg->flags & SF_TH_ACK ? SF_ANOMALY_SYN_ACK_ISN_CHANGED
+                                              : SF_ANOMALY_SYN_ISN_CHANGED,
+                 0);
 }
 
 void sf_sequence_locate(struct sf_turn *turn)
@@ -145,7 +149,7 @@ static void take_probe(struct sf_turn *turn)
 {
     turn->is_probe = true;
     turn->snd->window_probes++;
-    turn->snd->repeats_unheard++;
+    sf_count_repeat(turn->snd);
     if (turn->end > turn->snd->snd_nxt)
         turn->snd->probe_end = turn->end;
     turn->labels |= 1u << SF_LABEL_ZERO_WINDOW_PROBE;
@@ -157,7 +161,7 @@ static void take_keep_alive(struct sf_turn *turn)
     struct sf_endpoint *snd = turn->snd;
     turn->is_keep_alive = true;
     snd->keep_alives++;
-    snd->repeats_unheard++;
+    sf_count_repeat(snd);
     if (snd->keep_alives_unheard++ > 0)
         sf_turn_note(turn, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, 0);
     turn->labels |= 1u << SF_LABEL_KEEP_ALIVE;
@@ -242,7 +246,7 @@ static void take_resent(struct sf_turn *turn, sf_offset end, sf_ns since_ns)
     enum sf_resend_cause cause = resend_cause(turn, since_ns);
     snd->resent_packets++;
     snd->resent_bytes += octets;
-    snd->repeats_unheard++;
+    sf_count_repeat(snd);
     if (cause != SF_RESEND_OTHER)
         snd->resent_by[cause]++;
     remember_resent(turn, end, cause);
@@ -358,7 +362,7 @@ static void take_fin_again(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     turn->is_fin_again = true;
-    snd->repeats_unheard++;
+    sf_count_repeat(snd);
     sf_turn_note(turn, SF_ANOMALY_FIN_RETRANSMITTED, 0);
     sf_sent_again(snd, turn->data_end, turn->end, turn->seg->ts_ns);
     if (!(turn->labels & 1u << SF_LABEL_RETRANSMISSION))
@@ -404,6 +408,8 @@ void sf_sequence_segment(struct sf_turn *turn)
     if (turn->end > snd->snd_nxt) {
         sf_offset begin = turn->begin > snd->snd_nxt ? turn->begin : snd->snd_nxt;
         sf_sent_add(snd, begin, turn->end, turn->seg->ts_ns);
+        snd->is_first_unheard = true;
+        snd->sendings_unheard = 0;
         snd->snd_nxt = turn->end;
     }
     uint64_t in_flight = sf_outstanding(snd);

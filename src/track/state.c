@@ -10,7 +10,6 @@ static const enum sf_tcp_state next[SF_STATE_COUNT][SF_STIMULUS_COUNT] = {
             [SF_SND_RST] = SF_CLOSED,
             /* the peer acknowledges a SYN that was never captured */
             [SF_RCV_ACK_OF_SYN] = SF_SYN_SENT,
-            [SF_RCV_RST] = SF_CLOSED,
         },
     [SF_CLOSED] =
         {

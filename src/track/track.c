@@ -207,6 +207,8 @@ static void remember_last(struct sf_turn *turn)
     snd->last_ack = seg->ack;
     snd->last_flags = seg->flags;
     snd->last_window = seg->window;
+    snd->last_is_keep_alive = turn->is_keep_alive;
+    snd->last_is_probe = turn->is_probe;
     turn->flow->last_dir = (uint8_t)turn->dir;
 }
 

@@ -189,8 +189,12 @@ void sf_rtt_update(struct sf_endpoint *ep, sf_ns sample_ns);
 /* --- the phases --------------------------------------------------------------------------------
  */
 
-bool sf_duplicate_check(struct sf_turn *turn);  /* duplicate.c: one packet captured twice? */
-void sf_count_segment(struct sf_turn *turn);    /* count.c: what needs no judgement */
+bool sf_duplicate_check(struct sf_turn *turn); /* duplicate.c: one packet captured twice? */
+/* The receiver had these octets twice: what looked like a second capture was a second packet. */
+void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset end);
+void sf_count_segment(struct sf_turn *turn); /* count.c: what needs no judgement */
+/* One more sending of what was sent before, or a probe: to be forgotten when the peer is heard. */
+void sf_count_repeat(struct sf_endpoint *snd);
 void sf_sequence_locate(struct sf_turn *turn);  /* sequence.c: offsets, stray or not */
 void sf_sequence_segment(struct sf_turn *turn); /* sequence.c: new, again, hole, keep-alive */
 void sf_ack_segment(struct sf_turn *turn);      /* ack.c: what the ACK says */

@@ -229,9 +229,8 @@ static void say_reset(struct sentence *s, const struct sf_flow *flow, const stru
         if (strstr(half_open->detail, "kind=reopen") != NULL)
             say(s, " when its new SYN met the old one");
     } else if (strcmp(r->reset_kind, "lone") == 0) {
-        say(s, "A lone RST from the %s (packet %llu): its connection was not captured", r->reset_by,
-            packet);
-        say(s, ".");
+        say(s, "A lone RST from the %s (packet %llu): its connection was not captured.",
+            r->reset_by, packet);
         return;
     } else {
         say(s, "%s reset the connection%s", capital(r->reset_by),

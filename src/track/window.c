@@ -36,16 +36,16 @@ static void take_open(struct sf_turn *turn)
     snd->zero_time_ns += turn->seg->ts_ns - snd->zero_since_ns;
 }
 
-/* Smallest (zero apart) and largest; once scaling is in force, of scaled windows only. */
+/* Once scaling is in force only scaled windows count: those in SYNs are not comparable. */
 static void take_extremes(struct sf_endpoint *snd, uint32_t window, bool is_scaled)
 {
-    if (is_scaled && !snd->is_window_scaled && window > 0) {
-        snd->is_window_scaled = true;
+    bool first = !snd->has_window || (is_scaled && !snd->is_window_scaled);
+    snd->is_window_scaled |= is_scaled;
+    if (first)
         snd->window_min = snd->window_max = window;
-    }
-    if (is_scaled != snd->is_window_scaled || window == 0)
+    if (is_scaled != snd->is_window_scaled)
         return;
-    if (snd->window_min == 0 || window < snd->window_min)
+    if (window < snd->window_min)
         snd->window_min = window;
     if (window > snd->window_max)
         snd->window_max = window;
