@@ -58,7 +58,10 @@ struct sf_zeek_end {
     bool is_seen; /* sent a packet in its present role */
     uint16_t range_count;
     struct sf_zeek_range *ranges; /* ahead of `delivered`, ascending, disjoint */
-    /* Seldom touched. */
+};
+
+/* Of an end, seldom touched. */
+struct sf_zeek_rare {
     uint64_t last_syn, last_fin, last_rst; /* positions, for the history */
     uint32_t retransmissions, zero_windows, gaps, bad_checksums;
 };
@@ -77,6 +80,7 @@ struct sf_zeek_conn {
     bool close_deferred;
     uint8_t history_len;
     struct sf_zeek_end end[SF_DIR_COUNT];
+    struct sf_zeek_rare rare[SF_DIR_COUNT];
     char history[SF_ZEEK_HISTORY];
 };
 
@@ -136,8 +140,8 @@ struct sf_wire_stream {
 
 /* All that the views keep for a pair of addresses and ports. */
 struct sf_view_slot {
+    struct sf_wire_stream wire; /* first, so that what every segment touches lies together */
     struct sf_zeek_conn zeek;
-    struct sf_wire_stream wire;
     uint16_t cut_count;
     struct sf_zeek_cut *cuts, *last_cut; /* oldest first */
 };

@@ -150,7 +150,7 @@ static void note_gap(struct sf_zeek_conn *conn, enum sf_dir dir, uint64_t octets
     /* In other states gaps come from misread numbers. */
     if (!is_clean(&conn->end[0]) || !is_clean(&conn->end[1]))
         return;
-    sf_zeek_scaled_history(conn, dir, 'G', &conn->end[dir].gaps);
+    sf_zeek_scaled_history(conn, dir, 'G', &conn->rare[dir].gaps);
     conn->missed_bytes += octets;
 }
 

@@ -89,7 +89,7 @@ void sf_zeek_scaled_history(struct sf_zeek_conn *conn, enum sf_dir dir, char let
 
 void sf_zeek_bad_checksum(struct sf_zeek_conn *conn, enum sf_dir dir)
 {
-    sf_zeek_scaled_history(conn, dir, 'C', &conn->end[dir].bad_checksums);
+    sf_zeek_scaled_history(conn, dir, 'C', &conn->rare[dir].bad_checksums);
 }
 
 void sf_zeek_flip(struct sf_zeek_conn *conn)
@@ -210,6 +210,7 @@ static void repeat_letter(struct turn *t, uint8_t bit, char letter, uint64_t pos
 
 static void note_history(struct turn *t, uint64_t position)
 {
+    struct sf_zeek_rare *rare = &t->conn->rare[t->seg->dir];
     uint32_t len = t->seg->payload_len;
     if (t->syn + t->fin + t->rst > 1) {
         if (t->fin && t->rst)
@@ -217,11 +218,11 @@ static void note_history(struct turn *t, uint64_t position)
         else
             seen_before(t, SEEN_MULTI_FLAG, 'Q');
     } else if (t->syn) {
-        repeat_letter(t, SEEN_SYN, t->ack ? 'H' : 'S', position, &t->snd->last_syn);
+        repeat_letter(t, SEEN_SYN, t->ack ? 'H' : 'S', position, &rare->last_syn);
     } else if (t->fin) {
-        repeat_letter(t, SEEN_FIN, 'F', position + len, &t->snd->last_fin);
+        repeat_letter(t, SEEN_FIN, 'F', position + len, &rare->last_fin);
     } else if (t->rst) {
-        repeat_letter(t, SEEN_RST, 'R', position, &t->snd->last_rst);
+        repeat_letter(t, SEEN_RST, 'R', position, &rare->last_rst);
     } else if (len != 0) {
         seen_before(t, SEEN_DATA, 'D');
     } else if (t->ack) {
@@ -229,7 +230,7 @@ static void note_history(struct turn *t, uint64_t position)
     }
     if (t->seg->window == 0 && !t->rst && t->rcv->state != SF_ZEEK_CLOSED &&
         t->snd->state != SF_ZEEK_RESET)
-        sf_zeek_scaled_history(t->conn, t->seg->dir, 'W', &t->snd->zero_windows);
+        sf_zeek_scaled_history(t->conn, t->seg->dir, 'W', &rare->zero_windows);
 }
 
 static void move_last(struct sf_zeek_end *end, uint32_t last)
@@ -272,7 +273,8 @@ static void note_last(struct turn *t)
     else if (delta > 0)
         move_last(snd, last);
     else if (t->seg->payload_len > 0)
-        sf_zeek_scaled_history(t->conn, t->seg->dir, 'T', &snd->retransmissions);
+        sf_zeek_scaled_history(t->conn, t->seg->dir, 'T',
+                               &t->conn->rare[t->seg->dir].retransmissions);
 }
 
 static void syn_from_responder(struct turn *t)
