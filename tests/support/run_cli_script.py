@@ -18,6 +18,9 @@ VARIANTS = [
     ("iss0", []), ("iss1", []), ("iss7fffffff", []), ("issfffffffe", []), ("snap96", []),
 ]
 
+# Averages are printed to three decimals.
+TOLERANCE = {"throughput": decimal.Decimal("0.0005"), "avg": decimal.Decimal("0.0005")}
+
 ALIASES = {"conn": "zeek.conn_state", "history": "zeek.history"}
 
 
@@ -80,13 +83,12 @@ def json_anomalies(record):
              a["last_packet"], a["detail"]] for a in record["anomalies"]]
 
 
-def same(text, value):
+def same(text, value, tolerance=0):
     """A dumped value and a JSON value."""
     if text == word(value):
         return True
     try:
-        return abs(decimal.Decimal(text) - decimal.Decimal(word(value))) <= \
-            abs(decimal.Decimal(text)) * decimal.Decimal("1e-6") + decimal.Decimal("1e-9")
+        return abs(decimal.Decimal(text) - decimal.Decimal(word(value))) <= tolerance
     except decimal.InvalidOperation:
         return False
 
@@ -98,7 +100,7 @@ def compare_record(number, dumped, record):
         except (KeyError, TypeError):
             yield f"record {number}: {path} is missing"
             continue
-        if not same(text, value):
+        if not same(text, value, TOLERANCE.get(path.rsplit(".")[-1], 0)):
             yield f"record {number}: {path} is {word(value)}, the tracker says {text}"
     for name, told in (("timeline", json_timeline(record)), ("anomalies", json_anomalies(record))):
         if told != dumped[name]:
@@ -151,7 +153,10 @@ def main():
     *tools, script = sys.argv[1:]
     script = pathlib.Path(script)
     faults = 0
+    has_vlan = re.search(r"^[^#]*\bvlan \d", script.read_text(), re.M)
     for transform, form in VARIANTS:
+        if has_vlan and "--sll2" in form:
+            continue  # a cooked header has no place for a tag
         with tempfile.TemporaryDirectory() as folder:
             try:
                 found = list(check_variant(tools, script, transform, form, folder))

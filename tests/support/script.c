@@ -315,7 +315,7 @@ static bool put_fast_open(struct options *o, char **words)
     return put_hex(o, cookie);
 }
 
-/* What a raw option does to the reader's view is for the command-line run to find out. */
+/* Octets as they are: for what the reader skips or finds damaged, and for Multipath TCP. */
 static bool put_raw(struct options *o, char **words)
 {
     return words[1] != NULL && put_hex(o, words[1]);
@@ -332,6 +332,7 @@ static const struct {
     {"sack", put_sack, SF_OPT_HAS_SACK},
     {"TS", put_timestamps, SF_OPT_HAS_TIMESTAMPS},
     {"fastopen", put_fast_open, SF_OPT_HAS_FAST_OPEN},
+    {"mptcp", put_raw, SF_OPT_HAS_MPTCP},
     {"raw", put_raw, 0},
 };
 

@@ -22,7 +22,7 @@ struct script_transform {
     uint16_t vlan; /* 0: none */
     bool has_iss;
     uint32_t iss;     /* takes the place of both default initial sequence numbers */
-    uint32_t snaplen; /* octets of the frame, 0: all */
+    uint32_t snaplen; /* octets of an untagged Ethernet frame, 0: all */
 };
 
 /* NULL when there is no transform of that name; the first of the list is "plain". */

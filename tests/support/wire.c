@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { ETHERNET_HEADER = 14 };
+
 /* The ends' addresses end in these octets, the router's in the last. */
 enum { LOW_CLIENT = 1, SERVER = 2, HIGH_CLIENT = 9, ROUTER = 254 };
 
@@ -196,8 +198,11 @@ void wire_build(struct wire_frame *out, const struct script *script,
     uint8_t *end = packet->is_icmp ? put_icmp(ip, script, packet) : put_tcp(ip, script, packet);
     uint32_t snaplen = packet->snaplen != 0 ? packet->snaplen : script->transform.snaplen;
     out->length = (uint32_t)(end - out->octets);
-    out->caplen = snaplen != 0 && snaplen < out->length ? snaplen : out->length;
     out->ip = (uint32_t)(ip - out->octets);
+    /* The same part of the IP packet, whatever stands before it. */
+    if (snaplen != 0)
+        snaplen += out->ip - ETHERNET_HEADER;
+    out->caplen = snaplen != 0 && snaplen < out->length ? snaplen : out->length;
     out->tcp = script->transform.ipv6 ? 40 : 20;
 }
 
