@@ -149,7 +149,7 @@ sf_ns sf_samples_stdev(const struct sf_samples *s)
     double n = (double)s->count;
     double sum = (double)s->sum_ns / (double)SF_SEC;
     double variance = (s->sum_squares - sum * sum / n) / (n - 1);
-    return variance <= 0 ? 0 : (sf_ns)(sqrt(variance) * (double)SF_SEC);
+    return variance <= 0 ? 0 : (sf_ns)(sqrt(variance) * (double)SF_SEC + 0.5);
 }
 
 void sf_samples_dispose(struct sf_samples *s)

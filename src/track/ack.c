@@ -5,6 +5,8 @@
 /* An ACK of octets never seen is believed so far beyond what was seen and granted. */
 static const sf_offset AHEAD_SLACK = 1 << 20, AHEAD_UNKNOWN = 1 << 24;
 static const sf_ns TAP_DELAY_MAX = 50 * SF_MSEC;
+/* Ticks by which kernels let a timestamp be older (Linux TCP_PAWS_WINDOW). */
+enum { PAWS_SLACK = 1 };
 
 sf_ns sf_flow_rtt(const struct sf_flow *flow)
 {
@@ -192,7 +194,7 @@ static void take_timestamps(struct sf_turn *turn)
         return;
     /* RFC 7323 §5.2: the peer echoed a newer value, so it holds that or a newer one. */
     if (rcv->has_ts_echoed && sf_segment_seq_len(turn->seg) > 0 && !turn->is_syn_again &&
-        sf_seq_distance(sf_seq_of(rcv->ts_echoed), sf_seq_of(options->ts_val)) < 0 &&
+        sf_seq_distance(sf_seq_of(rcv->ts_echoed), sf_seq_of(options->ts_val)) < -PAWS_SLACK &&
         turn->seg->ts_ns - snd->ts_recent_ns < 24 * 86400 * SF_SEC)
         sf_turn_note(turn, SF_ANOMALY_PAWS_VIOLATION, 0);
     snd->has_ts_recent = true;

@@ -28,17 +28,24 @@ static bool same_place(const struct sf_fingerprint *print, const struct sf_segme
            print->vlan == (seg->vlan_count > 0 ? seg->vlan[0] : 0);
 }
 
-/* With an IP-ID the sender would have numbered a new packet anew. Without, equal octets (by their
- * checksum) and timestamps must do; a bare ACK repeated is then a duplicate ACK, not a copy. */
-static bool may_be_copy(const struct sf_fingerprint *print, const struct sf_segment *seg)
+static bool is_doubled(const struct sf_turn *turn)
 {
+    return turn->snd->capture_duplicates > 0 || turn->rcv->capture_duplicates > 0;
+}
+
+/* With an IP-ID the sender would have numbered a new packet anew. Without, equal octets (by their
+ * checksum) and timestamps must do. Without octets, two alike may well have been sent (duplicate ACKs,
+ * a SYN-ACK by timer and in answer): they are copies where others are known to be. */
+static bool may_be_copy(const struct sf_turn *turn, const struct sf_fingerprint *print)
+{
+    const struct sf_segment *seg = turn->seg;
     if (!same_place(print, seg))
         return true;
     if (seg->ttl > print->ttl)
         return false;
     if (seg->ip_id != 0)
         return true;
-    return sf_segment_seq_len(seg) > 0 && sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS);
+    return sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS) && (seg->payload_len > 0 || is_doubled(turn));
 }
 
 static void remember_copy(struct sf_turn *turn)
@@ -91,7 +98,7 @@ bool sf_duplicate_check(struct sf_turn *turn)
         if (print->hash != hash || snd->packets == 0)
             continue;
         sf_ns gap = seg->ts_ns - print->ts_ns;
-        if (gap > DUPLICATE_NS || gap < -DUPLICATE_NS || !may_be_copy(print, seg))
+        if (gap > DUPLICATE_NS || gap < -DUPLICATE_NS || !may_be_copy(turn, print))
             continue;
         snd->capture_duplicates++;
         remember_copy(turn);
