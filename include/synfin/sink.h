@@ -11,6 +11,7 @@
 #include "synfin/error.h"
 #include "synfin/field.h"
 #include "synfin/track.h"
+#include "synfin/zeek_row.h"
 
 /* What stands before the first record. */
 struct sf_meta {
@@ -66,7 +67,8 @@ struct sf_segment_line {
     sf_ns t_ns; /* since the connection's start */
 };
 
-/* Every function may be NULL: the sink does not care. Each returns 0, or -1 with *err (a write
+/* Every function may be NULL: the sink does not care. A row of the zeek view belongs to no record:
+ * it comes when it is final, whatever the records are. Each returns 0, or -1 with *err (a write
  * failed). A sink whose reader went away returns 0 and becomes silent; see `gone`. */
 struct sf_sink {
     const char *name;
@@ -74,6 +76,7 @@ struct sf_sink {
     int (*segment)(struct sf_sink *sink, const struct sf_segment_line *line, struct sf_error *err);
     int (*event)(struct sf_sink *sink, const struct sf_event *event, struct sf_error *err);
     int (*record)(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err);
+    int (*zeek_row)(struct sf_sink *sink, const struct sf_zeek_row *row, struct sf_error *err);
     int (*finish)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
     void (*close)(struct sf_sink *sink); /* frees the sink; also after an error */
     bool gone; /* the reader of a pipe went away: nothing more need be computed for it */

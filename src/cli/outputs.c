@@ -145,6 +145,7 @@ static int open_sinks(struct sf_outputs *outputs, const struct sf_cli_options *o
         outputs->sinks[outputs->count++] = sink;
         outputs->wants_events = outputs->wants_events || sink->event != NULL;
         outputs->wants_segments = outputs->wants_segments || sink->segment != NULL;
+        outputs->wants_zeek_rows = outputs->wants_zeek_rows || sink->zeek_row != NULL;
     }
     *usage = true;
     return check_json_only(outputs, err);
@@ -198,6 +199,12 @@ int sf_outputs_record(struct sf_outputs *outputs, const struct sf_record *record
                       struct sf_error *err)
 {
     HAND_ON(outputs, record, record, err);
+}
+
+int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *row,
+                        struct sf_error *err)
+{
+    HAND_ON(outputs, zeek_row, row, err);
 }
 
 int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summary,

@@ -10,7 +10,7 @@ enum { SF_OUTPUTS_MAX = 16 };
 struct sf_outputs {
     struct sf_sink *sinks[SF_OUTPUTS_MAX];
     size_t count;
-    bool wants_events, wants_segments; /* some sink prints them */
+    bool wants_events, wants_segments, wants_zeek_rows; /* some sink prints them */
     const struct sf_field *fields[1024];
     struct sf_sink_options sink_options;
 };
@@ -28,6 +28,8 @@ int sf_outputs_segment(struct sf_outputs *outputs, const struct sf_segment_line 
                        struct sf_error *err);
 int sf_outputs_record(struct sf_outputs *outputs, const struct sf_record *record,
                       struct sf_error *err);
+int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *row,
+                        struct sf_error *err);
 int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summary,
                       struct sf_error *err);
 

@@ -88,13 +88,22 @@ static int take_record(struct pass *pass, struct sf_record *record, struct sf_er
     return pass->outputs == NULL ? 0 : sf_outputs_record(pass->outputs, record, err);
 }
 
+static int take_zeek_rows(struct pass *pass, struct sf_error *err)
+{
+    struct sf_zeek_row row;
+    while (sf_views_zeek_row(pass->views, &row))
+        if (sf_outputs_zeek_row(pass->outputs, &row, err) != 0)
+            return -1;
+    return 0;
+}
+
 static int take_records(struct pass *pass, struct sf_error *err)
 {
     struct sf_record record;
     while (sf_tracker_record(pass->tracker, &record))
         if (take_record(pass, &record, err) != 0)
             return -1;
-    return 0;
+    return take_zeek_rows(pass, err);
 }
 
 /* Events first, then the segment that gave rise to them, then connections that it ended. */
@@ -277,7 +286,9 @@ static int open_core(struct pass *pass, struct sf_error *err)
                                      .want_events =
                                          pass->outputs != NULL && pass->outputs->wants_events};
     struct sf_view_options view = {
-        .zeek = true, .wireshark_labels = pass->outputs != NULL && pass->outputs->wants_segments};
+        .zeek = true,
+        .zeek_rows = pass->outputs != NULL && pass->outputs->wants_zeek_rows,
+        .wireshark_labels = pass->outputs != NULL && pass->outputs->wants_segments};
     pass->decoder = sf_decoder_new(&decode);
     pass->tracker = sf_tracker_new(&track);
     pass->views = sf_views_new(&view);

@@ -12,6 +12,10 @@ struct sf_sink *sf_csv_open(const char *path, const struct sf_sink_options *opti
                             struct sf_error *err);
 struct sf_sink *sf_text_open(const char *path, const struct sf_sink_options *options,
                              struct sf_error *err);
+struct sf_sink *sf_zeek_open(const char *path, const struct sf_sink_options *options,
+                             struct sf_error *err);
+struct sf_sink *sf_zeek_json_open(const char *path, const struct sf_sink_options *options,
+                                  struct sf_error *err);
 struct sf_sink *sf_none_open(const char *path, const struct sf_sink_options *options,
                              struct sf_error *err);
 

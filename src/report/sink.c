@@ -12,15 +12,17 @@ static const struct sf_sink_format formats[] = {
     {"text", "txt", "a table for a person, worst first (the default)"},
     {"json", "json", "JSON lines, one per connection"},
     {"csv", "csv", "one row per connection, RFC 4180"},
+    {"zeek", "log", "the rows of Zeek's conn.log, by Zeek's rules"},
+    {"zeek-json", NULL, "the same, one JSON object a line"},
     {"none", NULL, "nothing: for measuring"},
     {NULL, NULL, NULL},
 };
 
-static open_function *const openers[] = {sf_text_open, sf_json_open, sf_csv_open, sf_none_open};
+static open_function *const openers[] = {sf_text_open, sf_json_open,      sf_csv_open,
+                                         sf_zeek_open, sf_zeek_json_open, sf_none_open};
 
 /* Names of the field's other formats, so that asking for them is told from a typing error. */
-static const char *const absent[] = {"zeek",  "zeek-json", "sqlite", "html",
-                                     "xplot", "prom",      "log",    "db"};
+static const char *const absent[] = {"sqlite", "html", "xplot", "prom", "db"};
 
 static const struct {
     const char *extension, *format;
@@ -56,8 +58,8 @@ static int fail_format(const char *name, size_t len, struct sf_error *err)
         if (strlen(absent[i]) == len && strncmp(absent[i], name, len) == 0)
             return sf_fail(err, "output format not built in: %.*s", (int)len, name);
     return sf_fail(err,
-                   "unknown output format: %.*s (text, json, csv, none, or a file name ending "
-                   "in .txt .json .ndjson .csv)",
+                   "unknown output format: %.*s (text, json, csv, zeek, zeek-json, none, or a file "
+                   "name ending in .txt .json .ndjson .csv .log)",
                    (int)len, name);
 }
 

@@ -191,7 +191,8 @@ static const char *conn_state(const struct sf_zeek_conn *conn)
 static void fill_row(const struct sf_zeek_conn *conn, const struct sf_flow_key *key,
                      sf_ns removed_ns, struct sf_zeek_row *row)
 {
-    bool has_duration = conn->last_ns != conn->start_ns;
+    /* Zeek's clock has microseconds. */
+    bool has_duration = conn->last_ns / SF_USEC != conn->start_ns / SF_USEC;
     *row = (struct sf_zeek_row){
         .key = *key,
         .originator = (enum sf_dir)conn->originator,
