@@ -7,10 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-char *sf_buffer_reserve(struct sf_buffer *buffer, size_t n)
+char *sf_buffer_grow(struct sf_buffer *buffer, size_t n)
 {
-    if (buffer->capacity - buffer->len >= n && buffer->data != NULL)
-        return buffer->data + buffer->len;
     size_t wanted = buffer->capacity < 4096 ? 4096 : buffer->capacity * 2;
     if (wanted < buffer->len + n)
         wanted = buffer->len + n;
@@ -133,7 +131,7 @@ void sf_put_time(struct sf_buffer *buffer, sf_ns t)
         memcpy(buffer->day_text, text, 11);
         buffer->day = day;
     }
-    uint64_t rest = (uint64_t)(t - day * day_ns);
+    uint64_t rest = (uint64_t)(t % day_ns + (t % day_ns < 0 ? day_ns : 0));
     uint64_t second = rest / (uint64_t)SF_SEC;
     uint64_t clock = 1000000 + second / 3600 * 10000 + second / 60 % 60 * 100 + second % 60;
     char text[30];

@@ -20,7 +20,15 @@ struct sf_buffer {
 };
 
 /* Makes room for n more octets and returns where they go, or NULL when there is no memory. */
-char *sf_buffer_reserve(struct sf_buffer *buffer, size_t n);
+char *sf_buffer_grow(struct sf_buffer *buffer, size_t n);
+
+/* The same, and cheap when there is room already. */
+static inline char *sf_buffer_reserve(struct sf_buffer *buffer, size_t n)
+{
+    if (buffer->data != NULL && buffer->capacity - buffer->len >= n)
+        return buffer->data + buffer->len;
+    return sf_buffer_grow(buffer, n);
+}
 
 /* 0, or -1 with *err when something was lost for lack of memory. */
 int sf_buffer_check(const struct sf_buffer *buffer, struct sf_error *err);
@@ -48,7 +56,11 @@ static inline void sf_put_text(struct sf_buffer *buffer, const char *text)
 
 static inline void sf_put_char(struct sf_buffer *buffer, char c)
 {
-    sf_put(buffer, &c, 1);
+    char *at = sf_buffer_reserve(buffer, 1);
+    if (at == NULL)
+        return;
+    *at = c;
+    buffer->len++;
 }
 
 void sf_put_format(struct sf_buffer *buffer, const char *fmt, ...) SF_PRINTF(2, 3);

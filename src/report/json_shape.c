@@ -11,6 +11,7 @@ enum { DEPTH_MAX = 4 };
 struct sf_json_step {
     const struct sf_field *field; /* of a group: the field that decides whether it is null */
     bool is_group;
+    bool may_be_absent;
     uint32_t before, before_len; /* in the literals */
     uint32_t after_len;          /* closing braces */
     size_t next;                 /* of a group: the step after its last */
@@ -196,26 +197,62 @@ static bool is_absent(const struct sf_field *field, const struct sf_record *reco
            (field->type == SF_FIELD_TUNNELS && record->tunnel_count == 0);
 }
 
+/* Two thirds of the fields are counts, most of them one digit: literal and value in one go. Returns
+ * false, and writes nothing, when the count has more digits or is not known. */
+static bool put_short_count(struct sf_buffer *buffer, const char *before, size_t before_len,
+                            uint64_t n)
+{
+    char *at = n < 10 ? sf_buffer_reserve(buffer, before_len + 1) : NULL;
+    if (at == NULL)
+        return false;
+    memcpy(at, before, before_len);
+    at[before_len] = (char)('0' + n);
+    buffer->len += before_len + 1;
+    return true;
+}
+
+static void put_field(const struct sf_json_shape *shape, struct sf_buffer *buffer,
+                      const struct sf_json_step *step, const struct sf_record *record)
+{
+    const struct sf_field *field = step->field;
+    const char *before = shape->literals.data + step->before;
+    if (step->may_be_absent && is_absent(field, record))
+        return;
+    if (field->type != SF_FIELD_COUNT ||
+        !put_short_count(buffer, before, step->before_len,
+                         *(const uint64_t *)sf_field_at(field, record))) {
+        sf_put(buffer, before, step->before_len);
+        put_value(buffer, field, record);
+    }
+    if (step->after_len > 0)
+        sf_put(buffer, braces, step->after_len);
+}
+
+/* Opens the object, or prints it as null. Returns the step to go on with. */
+static size_t put_group(const struct sf_json_shape *shape, struct sf_buffer *buffer, size_t at,
+                        const struct sf_record *record)
+{
+    const struct sf_json_step *step = &shape->steps[at];
+    sf_put(buffer, shape->literals.data + step->before, step->before_len);
+    if (*(const char *const *)sf_field_at(step->field, record) != NULL) {
+        sf_put_char(buffer, '{');
+        return at + 1;
+    }
+    put_null(buffer);
+    sf_put(buffer, braces, step->after_len);
+    return step->next;
+}
+
 void sf_json_shape_put(const struct sf_json_shape *shape, struct sf_buffer *buffer,
                        const char *type, const struct sf_record *record)
 {
     PUT(buffer, "{\"type\":");
     sf_put_json_name(buffer, type);
     for (size_t i = 0; i < shape->step_count;) {
-        const struct sf_json_step *step = &shape->steps[i++];
-        if (!step->is_group && is_absent(step->field, record))
-            continue;
-        sf_put(buffer, shape->literals.data + step->before, step->before_len);
-        if (!step->is_group) {
-            put_value(buffer, step->field, record);
-        } else if (*(const char *const *)sf_field_at(step->field, record) != NULL) {
-            sf_put_char(buffer, '{');
-            continue;
-        } else {
-            put_null(buffer);
-            i = step->next;
-        }
-        sf_put(buffer, braces, step->after_len);
+        if (shape->steps[i].is_group)
+            i = put_group(shape, buffer, i, record);
+        else
+            put_field(shape, buffer, &shape->steps[i++], record);
     }
     sf_put_char(buffer, '}');
 }
@@ -329,7 +366,11 @@ static int add_field(struct making *m, const struct sf_field *field)
         begin = len + 1;
     }
     put_key(m, field->path + begin, strlen(field->path + begin));
-    return add_step(m, field) == NULL ? -1 : 0;
+    struct sf_json_step *step = add_step(m, field);
+    if (step == NULL)
+        return -1;
+    step->may_be_absent = field->type == SF_FIELD_VLANS || field->type == SF_FIELD_TUNNELS;
+    return 0;
 }
 
 static bool is_chosen(const struct sf_field *field, const struct sf_field *const *fields,

@@ -89,11 +89,28 @@ void sf_text_page_line(struct sf_text_page *page, const char *text)
     put_wrapped(page, PLAIN, text, strlen(text), 0, 4);
 }
 
+/* A blank at which no line is broken, until it is printed. */
+static const char joint = '\x01';
+
+static void put_joined_count(struct sf_buffer *text, uint64_t n)
+{
+    size_t begin = text->len;
+    sf_put_human_count(text, n);
+    for (size_t i = begin; i < text->len; i++)
+        if (text->data[i] == ' ')
+            text->data[i] = joint;
+    sf_put_char(text, joint);
+}
+
 static void put_topic(struct sf_text_page *page, const char *topic, const struct sf_buffer *text)
 {
+    size_t begin = page->out->len;
     put_styled(page, BOLD, topic, strlen(topic));
     put_spaces(page, INDENT_SUMMARY - strlen(topic));
     put_wrapped(page, PLAIN, text->data == NULL ? "" : text->data, text->len, INDENT_SUMMARY, 12);
+    for (size_t i = begin; i < page->out->len; i++)
+        if (page->out->data[i] == joint)
+            page->out->data[i] = ' ';
 }
 
 static void put_inputs(struct sf_text_page *page, struct sf_buffer *text,
@@ -170,8 +187,7 @@ static void put_counts(struct sf_text_page *page, struct sf_buffer *text, const 
     sf_buffer_clear(text);
     for (size_t i = 0; i < n; i++) {
         sf_put_text(text, i > 0 ? ", " : "");
-        sf_put_human_count(text, sorted[i].count);
-        sf_put_char(text, ' ');
+        put_joined_count(text, sorted[i].count);
         sf_put_text(text, sorted[i].name);
     }
     put_topic(page, topic, text);
