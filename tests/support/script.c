@@ -41,6 +41,8 @@ const struct script_transform *script_transform_find(const char *name)
 
 struct flow {
     uint32_t iss[SCRIPT_WHO_COUNT];
+    uint32_t ts_val[SCRIPT_WHO_COUNT];
+    bool has_timestamps;
     uint16_t port[SCRIPT_WHO_COUNT];
 };
 
@@ -282,12 +284,28 @@ static bool put_sack(struct options *o, char **words)
     return true;
 }
 
+/* Without numbers: a clock of milliseconds, echoing the peer's latest. */
+static void clock_timestamps(const struct options *o)
+{
+    static const uint32_t base[SCRIPT_WHO_COUNT] = {1847362011u, 3920117348u};
+    struct flow *flow = &o->parser->flows[o->parser->flow];
+    const enum script_who who = o->packet->who;
+    const sf_ns since = o->packet->t_ns - start_ns;
+    o->packet->options.ts_val = base[who] + (uint32_t)(since / SF_MSEC);
+    if (flow->ts_val[!who] == 0)
+        flow->ts_val[!who] = base[!who];
+    o->packet->options.ts_ecr = o->packet->flags & SF_TH_ACK ? flow->ts_val[!who] : 0;
+    flow->ts_val[who] = o->packet->options.ts_val;
+}
+
 static bool put_timestamps(struct options *o, char **words)
 {
     struct sf_tcp_options *read = &o->packet->options;
-    if (words[1] == NULL || words[2] == NULL || words[3] == NULL || words[4] == NULL ||
-        strcmp(words[1], "val") != 0 || strcmp(words[3], "ecr") != 0 ||
-        !parse_number(words[2], &read->ts_val) || !parse_number(words[4], &read->ts_ecr))
+    if (words[1] == NULL)
+        clock_timestamps(o);
+    else if (words[2] == NULL || words[3] == NULL || words[4] == NULL ||
+             strcmp(words[1], "val") != 0 || strcmp(words[3], "ecr") != 0 ||
+             !parse_number(words[2], &read->ts_val) || !parse_number(words[4], &read->ts_ecr))
         return false;
     put(o, 0x0101080a, 4);
     put(o, read->ts_val, 4);
@@ -538,6 +556,10 @@ static int take_attributes(struct parser *p, struct script_packet *packet)
     }
     if ((packet->flags & SF_TH_ACK) && !has_ack)
         return fail(p, "a segment with the ACK bit needs 'ack', has", peek(p));
+    /* RFC 7323 §3.2: on every segment but a RST, once negotiated. */
+    if (current(p)->has_timestamps && packet->option_len == 0 &&
+        (packet->flags & (SF_TH_SYN | SF_TH_RST)) == 0)
+        return read_options(p, packet, "<TS>");
     return 0;
 }
 
@@ -671,6 +693,12 @@ static int set_vlan(struct parser *p)
     return 0;
 }
 
+static int set_timestamps(struct parser *p)
+{
+    current(p)->has_timestamps = true;
+    return 0;
+}
+
 static int set_snaplen(struct parser *p)
 {
     return take_number(p, 262144, &p->snaplen);
@@ -764,11 +792,17 @@ static const struct {
     const char *word;
     int (*take)(struct parser *p);
 } line_kinds[] = {
-    {"iss", set_iss},   {"port", set_port},
-    {"flow", set_flow}, {"lost", set_lost},
-    {"vlan", set_vlan}, {"snaplen", set_snaplen},
-    {"ip6", set_ip6},   {"connections", set_connections},
-    {"end", take_end},  {"may", take_may},
+    {"iss", set_iss},
+    {"port", set_port},
+    {"flow", set_flow},
+    {"lost", set_lost},
+    {"vlan", set_vlan},
+    {"snaplen", set_snaplen},
+    {"ip6", set_ip6},
+    {"connections", set_connections},
+    {"timestamps", set_timestamps},
+    {"end", take_end},
+    {"may", take_may},
 };
 
 static int take_line(struct parser *p)
