@@ -110,16 +110,16 @@ static bool is_standard_output(const char *argument)
     return strchr(argument, '.') == NULL && strcmp(argument, "none") != 0;
 }
 
-static int check_standard_output(const struct sf_word_list *list, struct sf_error *err)
+static int check_standard_output(const char *const *words, size_t count, const char *write_path,
+                                 struct sf_error *err)
 {
-    const char *first = NULL;
-    for (size_t i = 0; i < list->count; i++) {
-        if (!is_standard_output(list->words[i]))
+    const char *first = write_path != NULL && strcmp(write_path, "-") == 0 ? "-w -" : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_standard_output(words[i]))
             continue;
         if (first != NULL)
-            return sf_fail(err, "two outputs to standard output: -o %s and -o %s", first,
-                           list->words[i]);
-        first = list->words[i];
+            return sf_fail(err, "two outputs to standard output: %s and -o %s", first, words[i]);
+        first = words[i];
     }
     return 0;
 }
@@ -134,7 +134,8 @@ static int open_sinks(struct sf_outputs *outputs, const struct sf_cli_options *o
         words = text_only;
         count = 1;
     }
-    if (count > SF_OUTPUTS_MAX || check_standard_output(&options->outputs, err) != 0) {
+    if (count > SF_OUTPUTS_MAX ||
+        check_standard_output(words, count, options->write_path, err) != 0) {
         *usage = true;
         return count > SF_OUTPUTS_MAX ? sf_fail(err, "more than %d outputs", SF_OUTPUTS_MAX) : -1;
     }

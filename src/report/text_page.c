@@ -7,7 +7,14 @@
 
 #include "human.h"
 
-enum { INDENT_SUMMARY = 14, WIDE = 100, GAP = 2, VERDICT_LINES = 3, ANOMALY_LINES = 200 };
+enum {
+    INDENT_SUMMARY = 14,
+    WIDE = 100,
+    GAP = 2,
+    NARROW_GAP = 1,
+    VERDICT_LINES = 3,
+    ANOMALY_LINES = 200
+};
 
 enum style { PLAIN, BOLD, DIM, RED, YELLOW, STYLES };
 
@@ -303,22 +310,30 @@ static void measure(struct column *columns, size_t column_count, const struct sf
     }
 }
 
-static size_t table_width(const struct column *columns, size_t column_count)
+static size_t table_width(const struct column *columns, size_t column_count, size_t gap)
 {
     size_t width = 0;
     for (size_t c = 0; c < column_count; c++)
         if (!columns[c].is_hidden)
-            width += columns[c].width + (width > 0 ? GAP : 0);
+            width += columns[c].width + (width > 0 ? gap : 0);
     return width;
 }
 
-/* Takes columns from the two ends' addresses until the table fits; the longer gives first. */
-static void squeeze_ends(const struct sf_text_page *page, struct column *columns)
+/* Makes the table fit: smaller gaps, then fewer columns, then shorter addresses, of which the
+ * longer gives first. Returns the gap. */
+static size_t squeeze(const struct sf_text_page *page, struct column *columns)
 {
-    size_t width = table_width(columns, SF_CELLS);
+    static const enum sf_text_cell dispensable[] = {SF_CELL_START, SF_CELL_RTT, SF_CELL_TIME};
+    if (table_width(columns, SF_CELLS, GAP) <= page->width)
+        return GAP;
+    for (size_t i = 0; i < sizeof dispensable / sizeof dispensable[0]; i++)
+        if (table_width(columns, SF_CELLS, NARROW_GAP) > page->width)
+            columns[dispensable[i]].is_hidden = true;
+    size_t width = table_width(columns, SF_CELLS, NARROW_GAP);
     size_t *client = &columns[SF_CELL_CLIENT].width, *server = &columns[SF_CELL_SERVER].width;
     for (; width > page->width && *client + *server > 16; width--)
         --*(*client > *server ? client : server);
+    return NARROW_GAP;
 }
 
 static enum style severity_style(unsigned severity)
@@ -369,7 +384,8 @@ static size_t last_shown(const struct column *columns, size_t column_count)
     return last;
 }
 
-static void put_titles(struct sf_text_page *page, const struct column *columns, size_t column_count)
+static void put_titles(struct sf_text_page *page, const struct column *columns, size_t column_count,
+                       size_t gap)
 {
     size_t last = last_shown(columns, column_count);
     for (size_t c = 0; c <= last; c++) {
@@ -378,13 +394,13 @@ static void put_titles(struct sf_text_page *page, const struct column *columns, 
             continue;
         put_cell(page, &columns[c], title, BOLD, c == last);
         if (c != last)
-            put_spaces(page, GAP);
+            put_spaces(page, gap);
     }
     sf_put_char(page->out, '\n');
 }
 
 /* Returns what follows the row's cells in the line. */
-static const char *put_row(struct sf_text_page *page, const struct column *columns,
+static const char *put_row(struct sf_text_page *page, const struct column *columns, size_t gap,
                            const char *line)
 {
     size_t last = last_shown(columns, SF_CELLS);
@@ -403,15 +419,16 @@ static const char *put_row(struct sf_text_page *page, const struct column *colum
             style = severity_style(severity);
         put_cell(page, &columns[c], cell, style, c == last);
         if (c != last)
-            put_spaces(page, GAP);
+            put_spaces(page, gap);
     }
     sf_put_char(page->out, '\n');
     return line + (*line == '\n');
 }
 
-static void put_verdict(struct sf_text_page *page, const struct column *columns, const char *line)
+static void put_verdict(struct sf_text_page *page, const struct column *columns, size_t gap,
+                        const char *line)
 {
-    size_t indent = columns[SF_CELL_SEVERITY].width + columns[SF_CELL_ID].width + 2 * GAP;
+    size_t indent = columns[SF_CELL_SEVERITY].width + columns[SF_CELL_ID].width + 2 * gap;
     struct cell verdict = {line, strcspn(line, "\n")};
     if (verdict.len == 0)
         return;
@@ -529,11 +546,11 @@ void sf_text_page_connections(struct sf_text_page *page, struct sf_ranked *items
         columns[c].is_hidden = is_wide ? columns[c].is_narrow : columns[c].is_wide;
     measure(columns, SF_CELLS, items, count);
     columns[SF_CELL_SEVERITY].width = 1;
-    squeeze_ends(page, columns);
+    size_t gap = squeeze(page, columns);
     sf_put_char(page->out, '\n');
-    put_titles(page, columns, SF_CELLS);
+    put_titles(page, columns, SF_CELLS, gap);
     for (size_t i = 0; i < count; i++)
-        put_verdict(page, columns, put_row(page, columns, items[i].line));
+        put_verdict(page, columns, gap, put_row(page, columns, gap, items[i].line));
     put_anomalies(page, items, count, columns[SF_CELL_ID].width);
 }
 
@@ -556,7 +573,7 @@ void sf_text_page_fields(struct sf_text_page *page, const struct sf_field *const
         columns[c].is_right = is_number(fields[c]);
     }
     measure(columns, field_count, items, count);
-    put_titles(page, columns, field_count);
+    put_titles(page, columns, field_count, GAP);
     for (size_t i = 0; i < count; i++) {
         const char *at = items[i].line;
         for (size_t c = 0; c < field_count; c++) {
