@@ -25,8 +25,8 @@ struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const stru
 /* Asks the processor for what sf_flow_table_find() will read. */
 void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash);
 
-/* Adds a flow that is zero but for key and hash, on the list EMBRYONIC. The key must not be there.
- * NULL on lack of memory. */
+/* Adds a flow that is zero but for key, hash and arrays with room but no content, on the list
+ * EMBRYONIC. The key must not be there. NULL on lack of memory. */
 struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
                                   uint64_t hash);
 

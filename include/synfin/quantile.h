@@ -29,9 +29,11 @@ struct sf_samples {
  */
 void sf_samples_add(struct sf_samples *samples, sf_ns value_ns);
 
-/* The value that a part q (0..1) of the samples does not exceed, by the nearest-rank rule: exact up
- * to SF_SAMPLES_EXACT samples, then within 1.6 %. SF_NS_UNKNOWN without samples. */
-sf_ns sf_samples_quantile(const struct sf_samples *samples, double q);
+/* For each part q (0..1): the value that so large a part of the samples does not exceed, by the
+ * nearest-rank rule: exact up to SF_SAMPLES_EXACT samples, then within 1.6 %. SF_NS_UNKNOWN without
+ * samples. */
+void sf_samples_quantiles(const struct sf_samples *samples, const double *parts, sf_ns *out,
+                          unsigned count);
 
 sf_ns sf_samples_mean(const struct sf_samples *samples);
 

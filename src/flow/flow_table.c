@@ -118,7 +118,8 @@ struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_f
     struct sf_flow *flow = table->unused;
     table->unused = flow->newer;
     struct entry *entry = entry_of(flow);
-    memset(entry, 0, sizeof *entry);
+    memset(&entry->hh, 0, sizeof entry->hh);
+    flow->newer = NULL;
     flow->key = *key;
     flow->hash = hash;
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, table->entries, &flow->key, sizeof flow->key, bucket_hash(hash),
@@ -161,10 +162,59 @@ static void flow_dispose(struct sf_flow *flow)
     free(flow->pending);
 }
 
+/* Arrays of a released flow that the next one will need as well: kept, not freed. */
+struct kept {
+    struct sf_sent *sent[SF_DIR_COUNT];
+    uint16_t sent_capacity[SF_DIR_COUNT];
+    struct sf_change *changes;
+    struct sf_noted *notes;
+    uint16_t change_capacity, note_capacity;
+};
+
+enum { KEPT_MAX = 16 }; /* places: larger arrays go back */
+
+static struct kept take_kept(struct sf_flow *flow)
+{
+    struct kept kept = {0};
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        struct sf_endpoint *ep = &flow->ep[dir];
+        if (ep->sent_capacity > KEPT_MAX)
+            continue;
+        kept.sent[dir] = ep->sent;
+        kept.sent_capacity[dir] = ep->sent_capacity;
+        ep->sent = NULL;
+    }
+    if (flow->change_capacity <= KEPT_MAX) {
+        kept.changes = flow->changes;
+        kept.change_capacity = flow->change_capacity;
+        flow->changes = NULL;
+    }
+    if (flow->note_capacity <= KEPT_MAX) {
+        kept.notes = flow->notes;
+        kept.note_capacity = flow->note_capacity;
+        flow->notes = NULL;
+    }
+    return kept;
+}
+
+static void put_kept(struct sf_flow *flow, const struct kept *kept)
+{
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        flow->ep[dir].sent = kept->sent[dir];
+        flow->ep[dir].sent_capacity = kept->sent_capacity[dir];
+    }
+    flow->changes = kept->changes;
+    flow->change_capacity = kept->change_capacity;
+    flow->notes = kept->notes;
+    flow->note_capacity = kept->note_capacity;
+}
+
 void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow)
 {
+    struct kept kept = take_kept(flow);
     flow_dispose(flow);
     memset(flow, 0, sizeof *flow);
+    put_kept(flow, &kept);
     flow->newer = table->unused;
     table->unused = flow;
 }
@@ -208,6 +258,8 @@ void sf_flow_table_free(struct sf_flow_table *table)
         HASH_DELETE(hh, table->entries, entry);
         flow_dispose(&entry->flow);
     }
+    for (struct sf_flow *flow = table->unused; flow != NULL; flow = flow->newer)
+        flow_dispose(flow);
     for (struct block *block = table->blocks, *after; block != NULL; block = after) {
         after = block->next;
         free(block);

@@ -98,10 +98,10 @@ void sf_samples_add(struct sf_samples *s, sf_ns value)
     s->count++;
 }
 
-static int compare_ns(const void *a, const void *b)
+static uint64_t rank_of(const struct sf_samples *s, double part)
 {
-    sf_ns x = *(const sf_ns *)a, y = *(const sf_ns *)b;
-    return (x > y) - (x < y);
+    uint64_t rank = (uint64_t)ceil(part * (double)s->count);
+    return rank == 0 ? 1 : rank;
 }
 
 static sf_ns histogram_quantile(const struct sf_samples *s, uint64_t rank)
@@ -117,22 +117,37 @@ static sf_ns histogram_quantile(const struct sf_samples *s, uint64_t rank)
     return s->max_ns;
 }
 
-sf_ns sf_samples_quantile(const struct sf_samples *s, double q)
+/* Shell's: the arrays are short, and most are nearly sorted. */
+static void sort(sf_ns *values, unsigned count)
 {
-    if (s->count == 0)
-        return SF_NS_UNKNOWN;
-    if (s->count > SF_SAMPLES_INLINE && s->at.exact == NULL)
-        return SF_NS_UNKNOWN;
-    uint64_t rank = (uint64_t)ceil(q * (double)s->count);
-    if (rank == 0)
-        rank = 1;
-    if (is_histogram(s))
-        return histogram_quantile(s, rank);
+    static const unsigned gaps[] = {57, 23, 10, 4, 1};
+    for (unsigned g = 0; g < sizeof gaps / sizeof gaps[0]; g++)
+        for (unsigned i = gaps[g]; i < count; i++) {
+            sf_ns value = values[i];
+            unsigned at = i;
+            for (; at >= gaps[g] && values[at - gaps[g]] > value; at -= gaps[g])
+                values[at] = values[at - gaps[g]];
+            values[at] = value;
+        }
+}
+
+void sf_samples_quantiles(const struct sf_samples *s, const double *parts, sf_ns *out,
+                          unsigned count)
+{
+    bool lost = s->count > SF_SAMPLES_INLINE && s->at.exact == NULL;
     sf_ns sorted[SF_SAMPLES_EXACT];
-    const sf_ns *from = s->count <= SF_SAMPLES_INLINE ? s->at.inside : s->at.exact;
-    memcpy(sorted, from, s->count * sizeof *sorted);
-    qsort(sorted, s->count, sizeof *sorted, compare_ns);
-    return sorted[rank - 1];
+    if (s->count > 0 && !lost && !is_histogram(s)) {
+        const sf_ns *from = s->count <= SF_SAMPLES_INLINE ? s->at.inside : s->at.exact;
+        memcpy(sorted, from, s->count * sizeof *sorted);
+        sort(sorted, (unsigned)s->count);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t rank = rank_of(s, parts[i]);
+        if (s->count == 0 || lost)
+            out[i] = SF_NS_UNKNOWN;
+        else
+            out[i] = is_histogram(s) ? histogram_quantile(s, rank) : sorted[rank - 1];
+    }
 }
 
 sf_ns sf_samples_mean(const struct sf_samples *s)

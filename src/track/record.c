@@ -246,13 +246,16 @@ void sf_record_conclude(struct sf_tracker *t, struct sf_flow *flow)
 
 static struct sf_record_times times_of(const struct sf_samples *samples)
 {
+    static const double parts[] = {0.50, 0.95};
+    sf_ns quantiles[2];
+    sf_samples_quantiles(samples, parts, quantiles, 2);
     struct sf_record_times times = {.samples = samples->count,
                                     .min_ns = SF_NS_UNKNOWN,
                                     .avg_ns = sf_samples_mean(samples),
                                     .max_ns = SF_NS_UNKNOWN,
                                     .stdev_ns = sf_samples_stdev(samples),
-                                    .p50_ns = sf_samples_quantile(samples, 0.50),
-                                    .p95_ns = sf_samples_quantile(samples, 0.95)};
+                                    .p50_ns = quantiles[0],
+                                    .p95_ns = quantiles[1]};
     if (samples->count > 0) {
         times.min_ns = samples->min_ns;
         times.max_ns = samples->max_ns;
