@@ -154,7 +154,10 @@ def main():
     script = pathlib.Path(script)
     faults = 0
     has_vlan = re.search(r"^[^#]*\bvlan \d", script.read_text(), re.M)
+    needs_ipv4 = re.search(r"^ip4\b", script.read_text(), re.M)
     for transform, form in VARIANTS:
+        if needs_ipv4 and transform == "ipv6":
+            continue
         if has_vlan and "--sll2" in form:
             continue  # a cooked header has no place for a tag
         with tempfile.TemporaryDirectory() as folder:

@@ -710,6 +710,12 @@ static int set_ip6(struct parser *p)
     return 0;
 }
 
+static int set_ip4(struct parser *p)
+{
+    p->script->needs_ipv4 = true;
+    return 0;
+}
+
 static struct script_anomaly *grow(struct script_anomaly **list, size_t *count)
 {
     *list = realloc(*list, (*count + 1) * sizeof **list);
@@ -799,6 +805,7 @@ static const struct {
     {"vlan", set_vlan},
     {"snaplen", set_snaplen},
     {"ip6", set_ip6},
+    {"ip4", set_ip4},
     {"connections", set_connections},
     {"timestamps", set_timestamps},
     {"end", take_end},

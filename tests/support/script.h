@@ -96,6 +96,7 @@ struct script {
     struct script_anomaly *allowed; /* `may`: may be */
     size_t allowed_count;
     unsigned connections; /* records that must come out */
+    bool needs_ipv4;      /* tells something by the IP-ID, which IPv6 has not */
 };
 
 /* Reads a script under a transform. On failure -1 and "file:line: what"; nothing is owned then. On
