@@ -93,7 +93,9 @@ struct sf_endpoint {
     uint16_t sendings_unheard; /* of one thing, repeated or probed, since the peer's last packet */
     bool is_first_unheard;     /* its first sending too */
     uint16_t keep_alives_unheard;
-    uint8_t dup_acks_in_row;  /* for this end's octets */
+    uint8_t dup_acks_in_row; /* for this end's octets */
+    sf_ns late_ns;        /* when octets below later ones were sent, and from where on: no ACK of */
+    sf_offset late_begin; /* what was sent before may be told from the wait for them */
     sf_ns srtt_ns, rttvar_ns; /* RFC 6298, from the samples at the tap; UNKNOWN: none yet */
 
     /* window this end advertises */

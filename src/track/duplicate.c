@@ -33,9 +33,9 @@ static bool is_doubled(const struct sf_turn *turn)
     return turn->snd->capture_duplicates > 0 || turn->rcv->capture_duplicates > 0;
 }
 
-/* With an IP-ID the sender would have numbered a new packet anew. Without, equal octets (by their
- * checksum) and timestamps must do. Without octets, two alike may well have been sent (duplicate ACKs,
- * a SYN-ACK by timer and in answer): they are copies where others are known to be. */
+/* With an IP-ID the sender would have numbered a new packet anew. Without, nothing of the peer may
+ * lie between: then no sender repeats octets, a SYN or a FIN so soon. Bare ACKs and SYN-ACKs it may
+ * repeat (duplicate ACKs; by timer and in answer): they are copies where others are known to be. */
 static bool may_be_copy(const struct sf_turn *turn, const struct sf_fingerprint *print)
 {
     const struct sf_segment *seg = turn->seg;
@@ -45,7 +45,10 @@ static bool may_be_copy(const struct sf_turn *turn, const struct sf_fingerprint 
         return false;
     if (seg->ip_id != 0)
         return true;
-    return sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS) && (seg->payload_len > 0 || is_doubled(turn));
+    if (turn->flow->last_dir != turn->dir)
+        return false;
+    bool syn_ack = (seg->flags & (SF_TH_SYN | SF_TH_ACK)) == (SF_TH_SYN | SF_TH_ACK);
+    return (sf_segment_seq_len(seg) > 0 && !syn_ack) || is_doubled(turn);
 }
 
 static void remember_copy(struct sf_turn *turn)

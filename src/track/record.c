@@ -226,7 +226,7 @@ static void conclude_reset(struct sf_tracker *t, struct sf_flow *flow)
         return;
     const struct sf_endpoint *receiver = &flow->ep[1 - flow->reset.by];
     bool silent = receiver->last_ns <= flow->reset.ts_ns;
-    bool due = sf_outstanding(receiver) > 0 && t->now_ns - flow->reset.ts_ns > SENDING_DUE;
+    bool due = receiver->snd_nxt > receiver->snd_una && t->now_ns - flow->reset.ts_ns > SENDING_DUE;
     if ((silent && due) || flow->ended_by == SF_ENDED_REUSED || flow->view_next_packet != 0)
         flow->reset.effect = SF_EFFECT_EFFECTIVE;
 }

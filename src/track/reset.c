@@ -142,13 +142,6 @@ static enum sf_reset_kind judge_kind(const struct sf_turn *turn)
     return SF_RESET_ABORT;
 }
 
-static uint64_t octets_outstanding(const struct sf_endpoint *ep)
-{
-    sf_offset end = ep->fin != SF_OFFSET_NONE && ep->snd_nxt > ep->fin ? ep->fin : ep->snd_nxt;
-    sf_offset una = ep->snd_una < 1 ? 1 : ep->snd_una;
-    return end > una && ep->data_packets > 0 ? (uint64_t)(end - una) : 0;
-}
-
 static bool is_in_handshake(const struct sf_turn *turn)
 {
     static const bool opening[SF_STATE_COUNT] = {[SF_SYN_SENT] = true, [SF_SYN_RECEIVED] = true};
@@ -182,7 +175,7 @@ static void accept_reset(struct sf_turn *turn, enum sf_reset_kind kind,
                          enum sf_reset_validity validity)
 {
     struct sf_flow *flow = turn->flow;
-    uint64_t outstanding = octets_outstanding(turn->rcv) + octets_outstanding(turn->snd);
+    uint64_t outstanding = sf_outstanding(turn->rcv) + sf_outstanding(turn->snd);
     if (flow->is_closed && sf_flow_both_fins_acked(flow)) {
         sf_turn_note(turn, SF_ANOMALY_RESET_AFTER_FIN, 0);
         sf_life_reset(turn);

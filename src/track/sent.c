@@ -63,7 +63,8 @@ sf_ns sf_sent_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns)
     sf_ns latest = SF_NS_UNKNOWN; /* sending of an earlier piece: was it what the ACK waited for? */
     while (ep->sent_count > 0 && at(ep, 0)->end <= ack) {
         const struct sf_sent *sent = at(ep, 0);
-        if (sent->end == ack && sent->times == 1 && sent->ts_ns >= latest)
+        bool waited = sent->ts_ns < ep->late_ns && sent->begin >= ep->late_begin;
+        if (sent->end == ack && sent->times == 1 && sent->ts_ns >= latest && !waited)
             sample = now_ns - sent->ts_ns;
         if (sent->ts_ns > latest)
             latest = sent->ts_ns;

@@ -286,6 +286,12 @@ static void take_old_data(struct sf_turn *turn)
         snd->low = turn->data_begin;
     }
     snd->unique_bytes += fill.octets;
+    if (!snd->acks_beyond_syn)
+        snd->initial_window += fill.octets;
+    if (fill.octets > 0) {
+        snd->late_ns = turn->seg->ts_ns;
+        snd->late_begin = turn->data_begin;
+    }
     uint64_t seen = (uint64_t)(end - turn->data_begin) - fill.octets;
     sf_ns before = sf_sent_again(snd, turn->data_begin, end, turn->seg->ts_ns);
     if (seen > 0)
@@ -386,6 +392,16 @@ static void take_fin(struct sf_turn *turn)
         take_fin_again(turn);
     else
         take_filled(turn, turn->data_end, &fill.first);
+}
+
+void sf_sequence_stray(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    if (turn->seg->payload_len == 0)
+        return;
+    count_payload(turn);
+    if (snd->right_edge != SF_OFFSET_NONE && turn->data_end > snd->right_edge)
+        sf_turn_note(turn, SF_ANOMALY_BEYOND_WINDOW, (uint64_t)(turn->data_end - snd->right_edge));
 }
 
 void sf_sequence_segment(struct sf_turn *turn)

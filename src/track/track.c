@@ -61,7 +61,7 @@ static void endpoint_init(struct sf_endpoint *ep)
 {
     ep->fin = ep->right_edge = ep->sack_high = ep->suspect = ep->probe_end = SF_OFFSET_NONE;
     ep->proof = SF_OFFSET_NONE;
-    ep->srtt_ns = SF_NS_UNKNOWN;
+    ep->srtt_ns = ep->late_ns = SF_NS_UNKNOWN;
     ep->is_proved = true;
 }
 
@@ -216,8 +216,10 @@ static void process_segment(struct sf_turn *turn)
 {
     sf_open_alternative(turn);
     sf_sequence_locate(turn);
-    if (turn->is_stray)
+    if (turn->is_stray) {
+        sf_sequence_stray(turn);
         return;
+    }
     sf_sequence_segment(turn);
     sf_ack_segment(turn);
     sf_open_segment(turn);

@@ -116,9 +116,13 @@ sf_ns sf_flow_rtt(const struct sf_flow *flow);
 /* How long the tap may deliver late what the ends saw in order: min(RTT, 50 ms). */
 sf_ns sf_flow_tap_delay(const struct sf_flow *flow);
 
+/* Octets sent and not acknowledged; SYN and FIN are not among them. */
 static inline uint64_t sf_outstanding(const struct sf_endpoint *ep)
 {
-    return ep->snd_nxt > ep->snd_una ? (uint64_t)(ep->snd_nxt - ep->snd_una) : 0;
+    sf_offset una = ep->snd_una < 1 ? 1 : ep->snd_una;
+    bool has_fin = ep->fin != SF_OFFSET_NONE && ep->snd_nxt > ep->fin;
+    sf_offset end = has_fin ? ep->fin : ep->snd_nxt;
+    return end > una ? (uint64_t)(end - una) : 0;
 }
 
 /* --- note.c: anomalies and their sentences -----------------------------------------------------
@@ -197,7 +201,9 @@ void sf_count_segment(struct sf_turn *turn); /* count.c: what needs no judgement
 void sf_count_repeat(struct sf_endpoint *snd);
 void sf_sequence_locate(struct sf_turn *turn);  /* sequence.c: offsets, stray or not */
 void sf_sequence_segment(struct sf_turn *turn); /* sequence.c: new, again, hole, keep-alive */
-void sf_ack_segment(struct sf_turn *turn);      /* ack.c: what the ACK says */
+/* A segment too far off to be believed: its octets are counted, nothing moves. */
+void sf_sequence_stray(struct sf_turn *turn);
+void sf_ack_segment(struct sf_turn *turn); /* ack.c: what the ACK says */
 void sf_ack_judge_losses(struct sf_tracker *tracker, struct sf_flow *flow, sf_ns now_ns,
                          bool final);
 void sf_window_segment(struct sf_turn *turn);   /* window.c: what the sender grants */
