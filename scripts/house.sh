@@ -51,10 +51,11 @@ house_apt() {
 # Installs what is missing of the named packages. Other systems than Debian: the build says what
 # it lacks.
 house_need() {
-    local missing names
+    local missing=() names
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || return 0
-    mapfile -t missing < <(house_missing "$@")
-    [ "${#missing[@]}" -gt 0 ] || return 0
+    names=$(house_missing "$@")
+    [ -n "$names" ] || return 0
+    mapfile -t missing <<<"$names"
     names="${missing[*]}"
     [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null ||
         house_die "packages are missing; as root: apt-get install $names"
