@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "explain.h"
 #include "options.h"
 #include "pipeline.h"
 #include "synfin/vocabulary.h"
@@ -99,6 +100,7 @@ static const struct {
     const char *name;
     int (*run)(int count, char **words); /* the words after the command */
 } commands[] = {
+    {"explain", sf_explain_run},
     {"fields", run_fields},
     {"anomalies", run_anomalies},
     {"schema", run_schema},
