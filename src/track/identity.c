@@ -1,5 +1,6 @@
 /* Names of a connection that are the same on every machine: uid, Community ID, addresses. */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <sha1.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,12 +39,20 @@ static void put_be64(uint8_t *out, uint64_t v)
         out[i] = (uint8_t)(v >> (56 - 8 * i));
 }
 
+/* SHA-1 of a message that fits one block with its padding (FIPS 180-4 §5.1.1): libmd pads octet by
+ * octet, which costs more than the hash. */
 static void sha1(const uint8_t *data, size_t len, uint8_t digest[SHA1_DIGEST_LENGTH])
 {
+    assert(len <= SHA1_BLOCK_LENGTH - 9);
+    uint8_t block[SHA1_BLOCK_LENGTH] = {0};
+    memcpy(block, data, len);
+    block[len] = 0x80;
+    put_be64(block + SHA1_BLOCK_LENGTH - 8, (uint64_t)len * 8);
     SHA1_CTX ctx;
     SHA1Init(&ctx);
-    SHA1Update(&ctx, data, len);
-    SHA1Final(digest, &ctx);
+    SHA1Transform(ctx.state, block);
+    for (int i = 0; i < SHA1_DIGEST_LENGTH; i++)
+        digest[i] = (uint8_t)(ctx.state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
 /* Community ID v1, seed 0: seed, both addresses, protocol, padding, both ports, the smaller end
@@ -63,26 +72,31 @@ void sf_record_community_id(const struct sf_flow_key *key, char out[40])
     encode(out + 2, digest, sizeof digest, base64);
 }
 
+/* One number for where the key lives: IP version and tunnels. */
+static uint64_t scope_number(const struct sf_scope *scope)
+{
+    uint64_t n = scope->ip_version;
+    for (unsigned i = 0; i < SF_TUNNEL_MAX; i++)
+        n = (n << 4 | scope->tunnel_kind[i]) ^ (uint64_t)scope->tunnel_id[i] << (28 * i);
+    return n;
+}
+
 /* From the key, the first ISN (0 where none was seen) and the time of the first packet. */
 void sf_record_uid(const struct sf_flow *flow, char out[24])
 {
-    uint8_t input[sizeof flow->key + 16];
-    struct sf_flow_key key = flow->key;
-    memcpy(input, key.addr, sizeof key.addr);
-    size_t n = sizeof key.addr;
-    put_be16(input + n, key.port[0]);
-    put_be16(input + n + 2, key.port[1]);
-    n += 4;
-    input[n++] = key.scope.ip_version;
-    for (unsigned i = 0; i < SF_TUNNEL_MAX; i++, n += 8)
-        put_be64(input + n, (uint64_t)key.scope.tunnel_kind[i] << 32 | key.scope.tunnel_id[i]);
+    uint8_t input[16 + 16 + 4 + 8 + 8];
+    size_t len = flow->key.scope.ip_version == 4 ? 4 : 16, n = 0;
+    for (int i = 0; i < SF_DIR_COUNT; i++, n += len)
+        memcpy(input + n, flow->key.addr[i], len);
+    put_be16(input + n, flow->key.port[0]);
+    put_be16(input + n + 2, flow->key.port[1]);
+    put_be64(input + n + 4, scope_number(&flow->key.scope));
     const struct sf_endpoint *client = &flow->ep[flow->client];
     const struct sf_endpoint *server = &flow->ep[1 - flow->client];
     uint32_t isn = client->has_iss ? client->base.n : server->has_iss ? server->base.n : 0;
-    put_be64(input + n, (uint64_t)flow->first_ns ^ (uint64_t)isn << 32);
-    n += 8;
+    put_be64(input + n + 12, (uint64_t)flow->first_ns ^ (uint64_t)isn << 32);
     uint8_t digest[SHA1_DIGEST_LENGTH];
-    sha1(input, n, digest);
+    sha1(input, n + 20, digest);
     encode(out, digest, 12, base64_url);
 }
 
