@@ -130,6 +130,20 @@ static bool is_after_syn(const struct sf_turn *turn)
 
 /* --- what it sends --------------------------------------------------------------------------- */
 
+/* An end that is seen for the first time without a SYN. Its first SYN, should one follow, says
+ * better: a bare ACK may precede it, or belong to an older connection. */
+static void appear(struct sf_turn *turn)
+{
+    enter(turn, turn->dir, SF_ESTABLISHED, false, SF_CAUSE_SENT_SEGMENT);
+    turn->snd->assumed_from = SF_STATE_NONE;
+    turn->snd->proof = SF_OFFSET_NONE;
+}
+
+static bool has_only_appeared(const struct sf_endpoint *ep)
+{
+    return ep->state != SF_STATE_NONE && !ep->is_proved && ep->assumed_from == SF_STATE_NONE;
+}
+
 static void send_syn(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
@@ -138,6 +152,9 @@ static void send_syn(struct sf_turn *turn)
         retract(turn, turn->dir);
         return;
     }
+    if (has_only_appeared(snd))
+        enter(turn, turn->dir, ack ? SF_SYN_RECEIVED : SF_SYN_SENT, true,
+              ack ? SF_CAUSE_SENT_SYN_ACK : SF_CAUSE_SENT_SYN);
     if (!ack) {
         apply(turn, turn->dir, SF_SND_SYN, true, SF_CAUSE_SENT_SYN);
         return;
@@ -165,18 +182,6 @@ static void send_fin(struct sf_turn *turn)
                 turn->seg->packet, 0);
     }
     apply(turn, turn->dir, SF_SND_FIN, true, SF_CAUSE_SENT_FIN);
-}
-
-/* An end that is seen for the first time without a SYN. A bare ACK that may answer a SYN proves
- * nothing: it may precede the sender's own SYN, or come from an older connection. */
-static void appear(struct sf_turn *turn)
-{
-    bool peer_opens = turn->rcv->state == SF_SYN_SENT;
-    if (peer_opens && !(turn->sends_new_data && turn->has_ack && turn->ack >= 1))
-        return;
-    enter(turn, turn->dir, SF_ESTABLISHED, false, SF_CAUSE_SENT_SEGMENT);
-    turn->snd->assumed_from = SF_STATE_NONE;
-    turn->snd->proof = SF_OFFSET_NONE;
 }
 
 /* --- what its peer may now be assumed to have received --------------------------------------- */

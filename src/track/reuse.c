@@ -66,7 +66,7 @@ static enum sf_reuse judge_syn(const struct sf_flow *flow, const struct sf_segme
         return sf_seq_equal(snd->base, seg->seq) ? SF_REUSE_NO : SF_REUSE_NEW;
     if (snd->state == SF_SYN_SENT)
         return is_given_up(snd, seg) ? SF_REUSE_NEW : SF_REUSE_NO;
-    if (snd->state == SF_STATE_NONE && rcv->state == SF_SYN_SENT)
+    if (!snd->has_iss && rcv->state == SF_SYN_SENT)
         return is_given_up(rcv, seg) ? SF_REUSE_NEW : SF_REUSE_NO;
     if (snd->state == SF_STATE_NONE && rcv->state == SF_STATE_NONE)
         return SF_REUSE_NO;

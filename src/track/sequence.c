@@ -19,6 +19,9 @@ static void choose_base(struct sf_endpoint *ep, sf_seq base, bool is_iss)
     ep->has_base = true;
     ep->has_iss = is_iss;
     ep->snd_nxt = ep->low = ep->snd_una = is_iss ? 0 : 1;
+    ep->fin = ep->suspect = ep->sack_high = ep->probe_end = SF_OFFSET_NONE;
+    ep->hole_count = 0;
+    ep->sent_count = 0;
 }
 
 static void shift_offset(sf_offset *offset, sf_offset by)
@@ -27,11 +30,15 @@ static void shift_offset(sf_offset *offset, sf_offset by)
         *offset += by;
 }
 
-/* The SYN came after segments that let its number be guessed: all offsets move to the right zero.
- */
+/* The SYN came after segments that let its number be guessed: all offsets move to the right zero. A
+ * guess too far off came from another connection's numbers (RFC 9293 §3.5.1, Figure 9). */
 static void rebase(struct sf_endpoint *ep, sf_seq iss)
 {
     sf_offset by = sf_seq_distance(iss, ep->base);
+    if (by < -1 || by > JUMP_SLACK) {
+        choose_base(ep, iss, true);
+        return;
+    }
     sf_offset *const offsets[] = {&ep->low,        &ep->snd_nxt, &ep->snd_una,   &ep->fin,
                                   &ep->right_edge, &ep->suspect, &ep->sack_high, &ep->probe_end};
     for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++)
@@ -80,9 +87,7 @@ static void take_other_iss(struct sf_turn *turn)
         sf_turn_note(turn, SF_ANOMALY_SYN_ACK_ISN_CHANGED, 0);
         return;
     }
-    turn->snd->sent_count = 0;
     choose_base(turn->snd, turn->seg->seq, true);
-    turn->snd->fin = SF_OFFSET_NONE;
     turn->is_other_iss = true;
     sf_turn_note(turn,
                  turn->seg->flags & SF_TH_ACK ? SF_ANOMALY_SYN_ACK_ISN_CHANGED
