@@ -318,7 +318,7 @@ static void fill_counts(const struct sf_endpoint *ep, struct sf_record_end *out)
     out->zero_windows = ep->zero_windows;
     out->window_full = ep->window_full;
     out->capture_duplicates = ep->capture_duplicates;
-    out->idle_max_ns = ep->packets > 0 ? ep->idle_max_ns : SF_NS_UNKNOWN;
+    out->idle_max_ns = ep->packets > 1 ? ep->idle_max_ns : SF_NS_UNKNOWN;
 }
 
 /* Octets of sequence space that the end used; SYN and FIN are not among them. */

@@ -204,17 +204,18 @@ static void say_reset_when(struct sentence *s, const struct sf_flow *flow,
     say(s, " after the %s's last data", peer);
 }
 
-static void say_outstanding(struct sentence *s, const struct sf_flow *flow,
-                            const struct sf_record *r)
+static void say_outstanding(struct sentence *s, const struct sf_flow *flow)
 {
-    if (flow->reset.outstanding == 0) {
+    uint64_t from_client = sf_outstanding(&flow->ep[flow->client]);
+    uint64_t from_server = sf_outstanding(&flow->ep[1 - flow->client]);
+    if (from_client == 0 && from_server == 0)
         say(s, "; nothing was outstanding.");
-        return;
-    }
-    say(s, "; %llu octets were never acknowledged", (unsigned long long)flow->reset.outstanding);
-    say(s, r->end[SF_CLIENT].payload_bytes == 0   ? " (all from the server)."
-           : r->end[SF_SERVER].payload_bytes == 0 ? " (all from the client)."
-                                                  : ".");
+    else if (from_client > 0 && from_server > 0)
+        say(s, "; %llu octets from the client and %llu from the server were never acknowledged.",
+            (unsigned long long)from_client, (unsigned long long)from_server);
+    else
+        say(s, "; %llu octets from the %s were never acknowledged.",
+            (unsigned long long)(from_client + from_server), from_client > 0 ? "client" : "server");
 }
 
 static void say_reset(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
@@ -240,7 +241,7 @@ static void say_reset(struct sentence *s, const struct sf_flow *flow, const stru
         say_reset_when(s, flow, r);
         say(s, " (packet %llu)", packet);
     }
-    say_outstanding(s, flow, r);
+    say_outstanding(s, flow);
 }
 
 static void say_open(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
