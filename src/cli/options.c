@@ -436,6 +436,7 @@ void sf_options_help(FILE *out)
     fputs("usage: synfin [options] FILE ...              captures; - is standard input\n"
           "       synfin [options] -r FILE ... [BPF]     the same in tcpdump's way\n"
           "       synfin [options] -i IFACE [BPF]        live\n"
+          "       synfin explain FILE ... [--conn ID | --where EXPR]   a life as a ladder\n"
           "       synfin fields | anomalies [NAME] | schema\n"
           "\n"
           "Reads TCP packets and tells the life of every connection.\n"

@@ -239,6 +239,8 @@ static unsigned find_moments(struct ladder_story *story, const struct ladder_ste
         moments |= LADDER_FIRST_ACK;
         story->has_acked_data = true;
     }
+    if ((step->flags & SF_TH_SYN) != 0 && (step->flags & SF_TH_ACK) == 0 && step->len > 0)
+        moments |= LADDER_SYN_DATA;
     bool is_closed = step->window == 0 && (step->flags & SF_TH_RST) == 0;
     if (story->is_window_closed[step->from] && step->window > 0 &&
         story->reopenings < REOPENINGS_MAX) {
@@ -265,7 +267,8 @@ static sf_ns find_silence(struct ladder_story *story, sf_ns t_ns)
 {
     sf_ns rtt = sf_typical_rtt(story->record);
     sf_ns bound = sf_ns_known(rtt) && 10 * rtt > SF_SEC ? 10 * rtt : SF_SEC;
-    sf_ns gap = t_ns - story->last_ns;
+    bool is_first = story->step_count == 0 && story->recent_count == 0;
+    sf_ns gap = is_first ? 0 : t_ns - story->last_ns;
     story->last_ns = t_ns;
     if (gap <= bound || story->silences == SILENCES_MAX)
         return 0;
@@ -273,10 +276,23 @@ static sf_ns find_silence(struct ladder_story *story, sf_ns t_ns)
     return gap;
 }
 
+/* A SYN is judged before it is known whether it opens a new connection or meets the old one: its
+ * number may be the old one's. */
+static int64_t sequence_of(const struct ladder_story *story, enum sf_role from,
+                           const struct sf_segment_line *line)
+{
+    bool is_syn = (line->segment->flags & SF_TH_SYN) != 0;
+    bool is_first = line->segment->seq.n == (uint32_t)story->record->end[from].isn;
+    bool is_known = story->record->end[from].isn != SF_COUNT_UNKNOWN;
+    return is_syn && is_known && is_first ? 0 : line->judgement->seq;
+}
+
 static int take_step(struct ladder_story *story, struct ladder_step *step, struct sf_error *err)
 {
     bool is_change = changes_state(story, step);
     bool is_copy = (step->labels & 1u << SF_LABEL_CAPTURE_DUPLICATE) != 0;
+    if (is_copy && !is_change && step->note_count == 0)
+        return 0;
     bool is_notable = step->silence_ns > 0 || step->moments != 0 || step->note_count > 0 ||
                       (!is_copy && (step->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST)) != 0);
     if (is_change || (is_notable && story->step_count < STEPS_MAX)) {
@@ -333,10 +349,11 @@ int sf_ladder_segment(struct sf_ladder *ladder, const struct sf_segment_line *li
     enum sf_role from = line->segment->dir == story->record->client ? SF_CLIENT : SF_SERVER;
     struct ladder_step step = {.is_segment = true,
                                .packet = line->segment->packet,
-                               .t_ns = line->t_ns,
+                               .t_ns = line->segment->ts_ns - story->record->start_ns,
                                .from = from,
                                .flags = line->segment->flags,
-                               .seq = judgement->seq,
+                               .raw_seq = line->segment->seq.n,
+                               .seq = sequence_of(story, from, line),
                                .ack = judgement->ack,
                                .len = line->segment->payload_len,
                                .window = judgement->window,
@@ -358,19 +375,24 @@ static int finish_story(struct ladder_story *story, struct sf_error *err)
 static void put_others(struct sf_page *page, const struct sf_ladder *ladder, uint64_t connections)
 {
     struct sf_buffer text = {0};
-    if (ladder->count >= connections)
-        return;
-    sf_put_format(&text, "%zu of %" PRIu64 " connections explained", ladder->count, connections);
-    if (ladder->offered < connections)
-        sf_put_format(&text, ", %" PRIu64 " chosen%s", ladder->offered,
-                      ladder->offered > ladder->count ? "; --top N shows more of them" : "");
-    else
-        sf_put_format(&text, "%s; --conn ID or --where EXPR chooses another, --top N shows more",
-                      ladder->options.sort != NULL ? ""
-                      : ladder->count == 1         ? ": the worst"
-                                                   : ": the worst ones");
-    sf_put_char(page->out, '\n');
-    sf_page_wrap(page, SF_DIM, text.data == NULL ? "" : text.data, text.len, 0, 4);
+    bool is_choice = ladder->offered < connections; /* the user's */
+    if (connections == 0)
+        sf_put_text(&text, "no TCP connection in the input");
+    else if (ladder->count == 0)
+        sf_put_format(&text, "no connection fits: the input has %" PRIu64, connections);
+    else if (ladder->count < ladder->offered && is_choice)
+        sf_put_format(&text, "%zu of %" PRIu64 " chosen connections explained; --top N shows more",
+                      ladder->count, ladder->offered);
+    else if (ladder->count < ladder->offered)
+        sf_put_format(&text,
+                      "%zu of %" PRIu64 " connections explained%s; --conn ID or --where EXPR "
+                      "chooses another, --top N shows more",
+                      ladder->count, connections,
+                      ladder->options.sort == NULL ? ", the worst first" : "");
+    if (text.len > 0) {
+        sf_put_text(page->out, ladder->count > 0 ? "\n" : "");
+        sf_page_wrap(page, SF_DIM, text.data, text.len, 0, 4);
+    }
     sf_buffer_dispose(&text);
 }
 

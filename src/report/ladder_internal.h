@@ -28,7 +28,8 @@ enum ladder_moment {
     LADDER_FIRST_DATA = 1,
     LADDER_FIRST_ACK = 2,
     LADDER_REOPENED = 4, /* a window of 0 has room again */
-    LADDER_MOMENTS = 3,
+    LADDER_SYN_DATA = 8,
+    LADDER_MOMENTS = 4,
 };
 
 struct ladder_step {
@@ -39,6 +40,7 @@ struct ladder_step {
     sf_ns t_ns;
     enum sf_role from;
     unsigned flags, moments;
+    uint32_t raw_seq; /* as in the packet */
     int64_t seq, ack;
     uint32_t len;
     uint64_t window;
@@ -78,6 +80,9 @@ struct ladder_context {
 /* Appends what a change of state means; nothing when there is nothing to say. */
 void sf_ladder_tell_change(struct sf_buffer *out, const struct ladder_context *context,
                            const struct sf_timeline_entry *entry);
+
+/* Appends what a RST means that changes no state. */
+void sf_ladder_tell_idle_reset(struct sf_buffer *out, const struct ladder_context *context);
 
 /* Appends what both ends know after that change, or nothing. `is_sender`: of the step's sender. */
 void sf_ladder_tell_knowledge(struct sf_buffer *out, const struct ladder_context *context,

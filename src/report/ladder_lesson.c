@@ -1,8 +1,9 @@
 /* What each step means, for somebody who sees TCP for the first time: tables of sentences.
  *
  * In a sentence $s is the end that sent the segment and $r the one it goes to ($S, $R begin a
- * sentence); $a is the ACK number, $b the octet before it, $f the number of the FIN, $l the length,
- * $o the octets carried, $x the next one, $w the window. */
+ * sentence); $a is the ACK number, $b the octet before it, $f the number of the FIN, $i the first
+ * number as it stands in the packet, $l the length, $o the octets carried, $x the next one, $w the
+ * window. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ static void put_word(struct sf_buffer *out, const struct ladder_step *step, char
     case 'b': sf_put_signed(out, step->ack - 1); break;
     case 'f': sf_put_signed(out, step->seq + step->len); break;
     case 'x': sf_put_signed(out, step->seq + step->len); break;
+    case 'i': sf_put_format(out, "%" PRIu32, step->raw_seq); break;
     case 'l':
         sf_put_format(out, "%" PRIu32 " octet%s", step->len, step->len == 1 ? "" : "s");
         break;
@@ -81,20 +83,25 @@ static const struct change changes[] = {
     {SENDER, SF_CAUSE_SENT_SYN, SF_STATE_NONE, SF_SYN_SENT, SF_SYN_SENT, 0,
      "$S sends a SYN of its own in place of a SYN-ACK: it asks to open, too, and acknowledges "
      "nothing.",
-     "nothing more yet", "$s wants to open as well, and its first number"},
+     "nothing more yet", "that $s wants to open as well, and its first number"},
     {SENDER, SF_CAUSE_SENT_SYN, ANY, SF_SYN_SENT, ANY, 0,
-     "$S asks to open. It counts its octets from a number of its own choice, shown here as 0. The "
-     "SYN takes that number: the first octet of data will be 1.",
-     "nothing yet of $r", "$s wants to open, and its first number"},
+     "$S asks to open. It counts its octets from a number of its own choice ($i), shown here as 0. "
+     "The SYN takes that number: the first octet of data will be 1.",
+     "nothing yet of $r", "that $s wants to open, and its first number"},
+    {SENDER, SF_CAUSE_SENT_SYN_ACK, SF_SYN_SENT, SF_SYN_RECEIVED, SF_SYN_RECEIVED, 0,
+     "$S acknowledges the other SYN, too, and sends its own again with it.",
+     "$r's number, and that $r got its own", "that $s got its number"},
     {SENDER, SF_CAUSE_SENT_SYN_ACK, SF_SYN_SENT, SF_SYN_RECEIVED, ANY, 0,
      "$S acknowledges the other SYN and sends its own again with it: it has the peer's number and "
      "waits until its own is acknowledged.",
      "$r's number, not yet whether $r got its own", "that $s got its number"},
     {SENDER, SF_CAUSE_SENT_SYN_ACK, ANY, SF_SYN_RECEIVED, ANY, 0,
-     "$S acknowledges the SYN (ack $a: it waits for octet $a) and names its own first number in "
-     "the same segment. $R stays SYN-SENT until its own ACK shows that this arrived: the capture "
+     "$S acknowledges the SYN (ack $a: it waits for octet $a) and names its own first number ($i) "
+     "in the same segment. $R stays SYN-SENT until its own ACK shows that this arrived: the "
+     "capture "
      "sees what is sent, not what is received.",
-     "$r's number, not yet whether $r got its own", "$s is there, got the number, and its own"},
+     "$r's number, not yet whether $r got its own",
+     "that $s is there and got its number, and the other one"},
     {RECEIVER, SF_CAUSE_SENT_SYN_ACK, ANY, SF_SYN_RECEIVED, ANY, 0,
      "$R's SYN-ACK was not captured: this ACK proves that it was sent.", NULL, NULL},
     {RECEIVER, SF_CAUSE_SENT_SYN, ANY, ANY, ANY, 0,
@@ -108,15 +115,19 @@ static const struct change changes[] = {
     {RECEIVER, SF_CAUSE_SYN_ACKED, ANY, SF_ESTABLISHED, ANY, 0,
      "$R is ESTABLISHED when this arrives; until it shows that, it is assumed (?).", NULL, NULL},
     {SENDER, SF_CAUSE_SYN_ACKED, ANY, SF_ESTABLISHED, ANY, 0,
-     "$S's own SYN was acknowledged: it is ESTABLISHED once that has arrived (?).", NULL, NULL},
+     "Its own is acknowledged already: $s is ESTABLISHED if that arrived (?).", NULL, NULL},
     {SENDER, SF_CAUSE_ACKED_SYN, ANY, ANY, ANY, 0, "$S acknowledges the SYN: it is ESTABLISHED.",
      "both numbers", "that $s got its number"},
+    {SENDER, SF_CAUSE_SENT_SEGMENT, SF_STATE_NONE, ANY, SF_ESTABLISHED, 0,
+     "$S, too, is taken to be ESTABLISHED (?), its numbers counted from here.", NULL, NULL},
     {SENDER, SF_CAUSE_SENT_SEGMENT, SF_STATE_NONE, ANY, ANY, 0,
      "First seen in the middle of its life: $s is taken to be ESTABLISHED (?). Its numbers are "
      "counted from here, for its first one is not known.",
      NULL, NULL},
     {SENDER, SF_CAUSE_PROVED, SF_FIN_WAIT_2, ANY, ANY, 0,
-     "Proved now: $s has the ACK of its FIN, for it acknowledges what came behind it.", NULL, NULL},
+     "Proved now: $s has the ACK of its FIN, for it acknowledges what was sent behind "
+     "that.",
+     NULL, NULL},
     {SENDER, SF_CAUSE_PROVED, ANY, SF_ESTABLISHED, ANY, 0,
      "Proved now that $s is ESTABLISHED: only then does it send this.", NULL, NULL},
     {SENDER, SF_CAUSE_PROVED, ANY, ANY, ANY, 0, "What was assumed of $s is proved by this.", NULL,
@@ -145,6 +156,10 @@ static const struct change changes[] = {
     {SENDER, SF_CAUSE_ACKED_FIN, ANY, SF_CLOSING, ANY, 0,
      "$S got the other FIN before an ACK of its own: it acknowledges that and waits for its own.",
      "where $r's octets end", "that all it sent was received"},
+    {SENDER, SF_CAUSE_ACKED_FIN, ANY, SF_TIME_WAIT, SF_CLOSING, 0,
+     "$S acknowledges the other FIN, and its own is acknowledged already: it waits for 2 MSL (4 "
+     "minutes in RFC 9293, 60 s in Linux), to answer should the FIN come again.",
+     "that both directions are complete", "that all it sent was received"},
     {SENDER, SF_CAUSE_ACKED_FIN, ANY, SF_TIME_WAIT, ANY, 0,
      "The last ACK. Nobody acknowledges it, so $s waits for 2 MSL (4 minutes in RFC 9293, 60 s "
      "in Linux): long enough to answer should the FIN come again, and for old segments to die "
@@ -187,12 +202,31 @@ static bool fits(unsigned wanted, enum sf_tcp_state state)
     return wanted == ANY || wanted == (unsigned)state;
 }
 
+static bool opened_so(const struct sf_record *record, const char *how)
+{
+    return record->open_how != NULL && strcmp(record->open_how, how) == 0;
+}
+
+/* The ACK that ends a split handshake is its fourth segment, not the third step. */
+static const struct change split_ack = {
+    SENDER,
+    SF_CAUSE_ACKED_SYN,
+    SF_SYN_SENT,
+    SF_ESTABLISHED,
+    ANY,
+    0,
+    "$S acknowledges that SYN: each has its ACK now, in four segments where three would do.",
+    "both first numbers",
+    "that $s got its number"};
+
 static const struct change *find_change(const struct ladder_context *context,
                                         const struct sf_timeline_entry *entry)
 {
     const struct ladder_step *step = context->step;
     enum side side = entry->end == step->from ? SENDER : RECEIVER;
     enum sf_role other = entry->end == SF_CLIENT ? SF_SERVER : SF_CLIENT;
+    if (side == SENDER && entry->cause == SF_CAUSE_ACKED_SYN && opened_so(context->record, "split"))
+        return &split_ack;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         const struct change *change = &changes[i];
         if (change->side == side && change->cause == entry->cause &&
@@ -213,8 +247,9 @@ static const struct {
                       "the ack of the segment it answers."},
     {"abort", "$S gives up instead of closing: RST. What was not delivered by now is thrown away, "
               "at both ends."},
-    {"after_fin", "$S had sent its FIN; now it gives up the other direction, too, and throws away "
-                  "what $r may still send."},
+    {"after_fin",
+     "$S had sent its FIN already; now it drops the connection whole: what $r may have "
+     "sent since is thrown away."},
     {"late_data", "$S had closed and nobody reads there any more: data came, so it answers by "
                   "RST."},
     {"challenge_follow_up", "The RST again, now with the number that the challenge ACK named."},
@@ -243,7 +278,9 @@ static void put_reset(struct sf_buffer *out, const struct ladder_context *contex
     for (size_t i = 0; i < sizeof reset_kinds / sizeof reset_kinds[0]; i++)
         if (strcmp(reset_kinds[i].kind, record->reset_kind) == 0)
             put_sentence(out, step, reset_kinds[i].text);
-    if (record->reset_validity == NULL || strcmp(record->reset_kind, "refused") == 0)
+    enum sf_role peer = step->from == SF_CLIENT ? SF_SERVER : SF_CLIENT;
+    if (record->reset_validity == NULL || strcmp(record->reset_kind, "refused") == 0 ||
+        context->before[peer] == SF_STATE_NONE)
         return;
     for (size_t i = 0; i < sizeof reset_validities / sizeof reset_validities[0]; i++)
         if (strcmp(reset_validities[i].validity, record->reset_validity) == 0)
@@ -262,6 +299,14 @@ void sf_ladder_tell_change(struct sf_buffer *out, const struct ladder_context *c
         put_sentence(out, context->step, change->text);
 }
 
+void sf_ladder_tell_idle_reset(struct sf_buffer *out, const struct ladder_context *context)
+{
+    bool is_closed = context->before[context->step->from] == SF_CLOSED;
+    put_sentence(out, context->step,
+                 is_closed ? "$S has no connection any more and says so: nothing changes."
+                           : "$R must not take this RST: its number is not the one that is due.");
+}
+
 void sf_ladder_tell_knowledge(struct sf_buffer *out, const struct ladder_context *context,
                               const struct sf_timeline_entry *entry, bool is_sender)
 {
@@ -276,17 +321,22 @@ void sf_ladder_tell_moments(struct sf_buffer *out, const struct ladder_context *
         "The first data of $s: $o. $R will acknowledge by naming the octet it waits for next: $x.",
         "ack $a: $s has every octet up to $b and waits for number $a.",
         "$S has room again, for $w octets: $r may go on.",
+        "This SYN carries $l: the ack of the answer will tell whether $r takes them at once.",
     };
+    static const char later_data[] = "The first data captured of $s. $R will acknowledge by naming "
+                                     "the octet it waits for next: $x.";
+    bool is_midstream = opened_so(context->record, "midstream");
     for (unsigned i = 0; i < LADDER_MOMENTS; i++)
         if ((context->step->moments >> i & 1) != 0)
-            put_sentence(out, context->step, texts[i]);
+            put_sentence(out, context->step,
+                         is_midstream && 1u << i == LADDER_FIRST_DATA ? later_data : texts[i]);
 }
 
 /* Cause and consequence, where the detail does not say them. */
 static const char *const lessons[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_SYN_RETRANSMITTED] =
         "No answer came in time: the SYN or its answer was lost, or dropped on purpose. The wait "
-        "doubles with each try.",
+        "grows from try to try.",
     [SF_ANOMALY_SYN_ACK_RETRANSMITTED] =
         "The ACK that completes the handshake is missing: lost on the way, never sent, or refused "
         "because the queue of new connections is full.",
@@ -299,8 +349,7 @@ static const char *const lessons[SF_ANOMALY_COUNT] = {
         "The server holds a place for a client that does not come back: a SYN flood with false "
         "addresses, a scan, or a way back that is broken.",
     [SF_ANOMALY_RESET_IN_HANDSHAKE] =
-        "A scanner drops the attempt once it knows that the port is open; so does a host that "
-        "never sent that SYN.",
+        "Typical of a scanner, of a host that never sent that SYN, and of a program that gave up.",
     [SF_ANOMALY_SYN_ISN_CHANGED] = "It is a new attempt from the same port, or a host in between "
                                    "that rewrites numbers.",
     [SF_ANOMALY_SYN_ACK_ISN_CHANGED] =

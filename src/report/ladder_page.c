@@ -283,22 +283,38 @@ static void put_knowledge(struct layout *l, const struct ladder_context *context
     sf_buffer_dispose(&told);
 }
 
-/* "half_open (server), dead_peer: one end ...": the detail names its kind or stage itself. */
+/* A detail names its kind or stage itself: "kind=dead_peer: one end ...". */
+static const char *plain_detail(const char *detail)
+{
+    size_t word = strcspn(detail, "= ");
+    return detail[word] == '=' ? detail + word + 1 : detail;
+}
+
+static void put_anomaly_name(struct layout *l, enum sf_anomaly name, enum sf_role end)
+{
+    const char *role = sf_role_name(end);
+    sf_put_text(&l->text, sf_anomaly_name(name));
+    if (role != NULL)
+        sf_put_format(&l->text, " (%s)", role);
+}
+
+static void put_mark(struct layout *l, enum sf_severity severity)
+{
+    const char *mark = sf_page_severity_mark(l->page, severity);
+    put_text(l, sf_page_severity_style(severity), mark);
+    sf_put_char(l->page->out, ' ');
+}
+
+/* "half_open (server): dead_peer: one end ... A crash or restart ...". */
 static void put_note(struct layout *l, const struct ladder_note *note)
 {
-    const char *role = sf_role_name(note->end);
-    const char *mark = sf_page_severity_mark(l->page, note->severity);
-    const char *detail = note->detail;
     size_t indent = sentence_indent(l);
-    const char *kind = strchr(detail, '=');
     struct sf_buffer sentence = {0};
-    bool has_kind = kind != NULL && strcspn(detail, " :") > (size_t)(kind - detail);
     sf_page_spaces(l->page, indent);
-    put_text(l, sf_page_severity_style(note->severity), mark);
-    sf_put_char(l->page->out, ' ');
-    sf_put_format(&l->text, "%s%s%s%s%s", sf_anomaly_name(note->name), role != NULL ? " (" : "",
-                  role != NULL ? role : "", role != NULL ? ")" : "", has_kind ? ", " : ": ");
-    sf_put_plain(&sentence, has_kind ? kind + 1 : detail);
+    put_mark(l, note->severity);
+    put_anomaly_name(l, note->name, note->end);
+    sf_put_text(&l->text, ": ");
+    sf_put_plain(&sentence, plain_detail(note->detail));
     sf_ladder_tell_anomaly(&sentence, note->name);
     sf_put(&l->text, sentence.data == NULL ? "" : sentence.data, sentence.len);
     put_paragraph(l, sf_page_severity_style(note->severity), indent + 2);
@@ -352,27 +368,32 @@ static void put_silence(struct layout *l, sf_ns silence)
 
 /* --- a step ----------------------------------------------------------------------------------- */
 
-/* Takes the timeline's entries up to that packet; returns how many are of the packet itself, which
- * are the last ones taken. */
-static size_t take_changes(struct layout *l, uint64_t packet, struct ladder_context *context,
-                           bool is_changed[SF_ROLE_COUNT])
+static void apply_change(struct layout *l, const struct sf_timeline_entry *entry,
+                         bool is_changed[SF_ROLE_COUNT])
 {
-    const struct sf_record *record = l->story->record;
-    size_t count = 0;
-    for (; l->change < record->timeline_count; l->change++) {
-        const struct sf_timeline_entry *entry = &record->timeline[l->change];
-        if (entry->packet > packet)
-            break;
-        if (entry->packet == packet && count++ == 0)
-            memcpy(context->before, l->now, sizeof l->now);
-        if (entry->end == SF_ROLE_NONE)
-            continue;
-        is_changed[entry->end] = is_changed[entry->end] || l->now[entry->end] != entry->to ||
-                                 l->is_proved[entry->end] != entry->proved;
-        l->now[entry->end] = entry->to;
-        l->is_proved[entry->end] = entry->proved;
-    }
-    return count;
+    enum sf_role end = entry->end;
+    if (end == SF_ROLE_NONE)
+        return;
+    if (l->now[end] != entry->to || l->is_proved[end] != entry->proved)
+        is_changed[end] = true;
+    l->now[end] = entry->to;
+    l->is_proved[end] = entry->proved;
+}
+
+/* Takes the timeline's entries up to that packet; returns how many are of the packet itself, which
+ * are the last ones taken. `before` gets the states that the packet met. */
+static size_t take_changes(struct layout *l, uint64_t packet,
+                           enum sf_tcp_state before[SF_ROLE_COUNT], bool is_changed[SF_ROLE_COUNT])
+{
+    const struct sf_timeline_entry *entries = l->story->record->timeline;
+    size_t count = l->story->record->timeline_count;
+    for (; l->change < count && entries[l->change].packet < packet; l->change++)
+        apply_change(l, &entries[l->change], is_changed);
+    memcpy(before, l->now, sizeof l->now);
+    size_t begin = l->change;
+    for (; l->change < count && entries[l->change].packet == packet; l->change++)
+        apply_change(l, &entries[l->change], is_changed);
+    return l->change - begin;
 }
 
 static void put_step(struct layout *l, const struct ladder_step *step)
@@ -385,12 +406,14 @@ static void put_step(struct layout *l, const struct ladder_step *step)
         put_notes(l, step->note_begin, step->note_count);
         return;
     }
-    size_t count = take_changes(l, step->packet, &context, is_changed);
+    size_t count = take_changes(l, step->packet, context.before, is_changed);
     const struct sf_timeline_entry *entries = l->story->record->timeline + l->change - count;
     put_row(l, step, is_changed);
     put_states_below(l, is_changed);
     for (size_t i = 0; i < count; i++)
         sf_ladder_tell_change(&l->text, &context, &entries[i]);
+    if (count == 0 && (step->flags & SF_TH_RST) != 0)
+        sf_ladder_tell_idle_reset(&l->text, &context);
     sf_ladder_tell_moments(&l->text, &context);
     put_sentence_lines(l, SF_PLAIN);
     put_knowledge(l, &context, entries, count, true);
@@ -411,8 +434,9 @@ static void put_head(struct layout *l)
     put_paragraph(l, SF_BOLD, 0);
     sf_time_rfc3339(start, record->start_ns);
     sf_put_format(&l->text, "from %.10s %.12s UTC, ", start, start + 11);
-    sf_put_human_count(&l->text, record->end[SF_CLIENT].packets + record->end[SF_SERVER].packets);
-    sf_put_text(&l->text, " packets in ");
+    uint64_t packets = record->end[SF_CLIENT].packets + record->end[SF_SERVER].packets;
+    sf_put_human_count(&l->text, packets);
+    sf_put_text(&l->text, packets == 1 ? " packet in " : " packets in ");
     sf_put_human_span(&l->text, record->duration_ns);
     put_paragraph(l, SF_PLAIN, 0);
     sf_put_char(l->page->out, '\n');
@@ -475,18 +499,14 @@ static void put_end_totals(struct layout *l, enum sf_role role)
 
 static void put_anomaly(struct layout *l, const struct sf_anomaly_entry *entry, bool is_first)
 {
-    const char *role = sf_role_name(entry->end);
-    const char *mark = sf_page_severity_mark(l->page, entry->severity);
     put_left(l, SF_BOLD, is_first ? "anomalies" : "", HANGING);
-    put_text(l, sf_page_severity_style(entry->severity), mark);
-    sf_put_char(l->page->out, ' ');
-    sf_put_text(&l->text, sf_anomaly_name(entry->name));
-    sf_put_format(&l->text, "%s%s%s, ", role != NULL ? " (" : "", role != NULL ? role : "",
-                  role != NULL ? ")" : "");
+    put_mark(l, entry->severity);
+    put_anomaly_name(l, entry->name, entry->end);
+    sf_put_text(&l->text, ", ");
     sf_put_anomaly_packets(&l->text, entry);
     if (entry->detail[0] != '\0') {
         sf_put_text(&l->text, ": ");
-        sf_put_plain(&l->text, entry->detail);
+        sf_put_plain(&l->text, plain_detail(entry->detail));
     }
     put_paragraph(l, SF_PLAIN, HANGING + 2);
 }
@@ -503,8 +523,7 @@ static void put_end_block(struct layout *l)
         put_anomaly(l, &record->anomalies[i], i == 0);
     if (!l->has_assumed)
         return;
-    sf_put_text(&l->text, "assumed: the other end sent what leads there, but nothing shows that it "
-                          "arrived");
+    sf_put_text(&l->text, "assumed: the packets lead there, but none proves it");
     put_topic(l, "?");
 }
 
