@@ -8,6 +8,7 @@
 #include "human.h"
 #include "output.h"
 #include "ranking.h"
+#include "record_text.h"
 #include "report_internal.h"
 #include "text_page.h"
 
@@ -34,11 +35,7 @@ static void end_cell(struct sf_buffer *line)
 
 static void put_end(struct sf_buffer *line, const struct sf_record_end *end)
 {
-    bool is_ip6 = strchr(end->ip, ':') != NULL;
-    sf_put_text(line, is_ip6 ? "[" : "");
-    sf_put_plain(line, end->ip);
-    sf_put_text(line, is_ip6 ? "]:" : ":");
-    sf_put_count(line, end->port);
+    sf_put_end(line, end);
     end_cell(line);
 }
 
@@ -83,16 +80,6 @@ static const char *outcome(const struct sf_record *record)
     return record->close_how;
 }
 
-/* The server's data is what a round trip is measured with, as a rule; else the handshake. */
-static sf_ns typical_rtt(const struct sf_record *record)
-{
-    if (sf_ns_known(record->open_rtt_ns))
-        return record->open_rtt_ns;
-    if (sf_ns_known(record->end[SF_SERVER].rtt.p50_ns))
-        return record->end[SF_SERVER].rtt.p50_ns;
-    return record->end[SF_CLIENT].rtt.p50_ns;
-}
-
 static void put_cells(struct sf_buffer *line, const struct sf_record *record)
 {
     const struct sf_record_end *client = &record->end[SF_CLIENT];
@@ -107,7 +94,7 @@ static void put_cells(struct sf_buffer *line, const struct sf_record *record)
     put_span(line, record->duration_ns);
     put_octets(line, client->unique_bytes);
     put_octets(line, server->unique_bytes);
-    put_span(line, typical_rtt(record));
+    put_span(line, sf_typical_rtt(record));
     sf_put_count(line, client->retransmitted_packets + server->retransmitted_packets);
     end_cell(line);
     put_name(line, outcome(record));
@@ -123,13 +110,7 @@ static void put_anomaly(struct sf_buffer *line, const struct sf_anomaly_entry *e
     end_cell(line);
     put_name(line, sf_anomaly_name(entry->name));
     put_name(line, role != NULL ? role : "");
-    if (entry->first_packet == entry->last_packet)
-        sf_put_format(line, "packet %" PRIu64, entry->first_packet);
-    else
-        sf_put_format(line, "packets %" PRIu64 "-%" PRIu64, entry->first_packet,
-                      entry->last_packet);
-    if (entry->count > 1)
-        sf_put_format(line, " (%" PRIu64 ")", entry->count);
+    sf_put_anomaly_packets(line, entry);
     end_cell(line);
     sf_put_plain(line, entry->detail);
     sf_put_char(line, '\n');
@@ -173,7 +154,7 @@ static int put_record(struct sf_sink *sink, const struct sf_record *record, stru
     return sf_ranking_add(&text->ranking, &rank, text->line.data, text->line.len, err);
 }
 
-static void say_what_is_shown(const struct text_sink *text, struct sf_text_page *page,
+static void say_what_is_shown(const struct text_sink *text, struct sf_page *page,
                               const struct sf_summary *summary)
 {
     char line[160];
@@ -189,10 +170,10 @@ static void say_what_is_shown(const struct text_sink *text, struct sf_text_page 
 static int finish(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err)
 {
     struct text_sink *text = text_of(sink);
-    struct sf_text_page page = {.out = &text->output.buffer,
-                                .width = text->options.width,
-                                .color = text->options.color,
-                                .unicode = text->options.unicode};
+    struct sf_page page = {.out = &text->output.buffer,
+                           .width = text->options.width,
+                           .color = text->options.color,
+                           .unicode = text->options.unicode};
     sf_ranking_sort(&text->ranking);
     if (text->options.fields != NULL) {
         sf_text_page_fields(&page, text->options.fields, text->options.field_count,

@@ -16,88 +16,10 @@ enum {
     ANOMALY_LINES = 200
 };
 
-enum style { PLAIN, BOLD, DIM, RED, YELLOW, STYLES };
-
-static void put_styled(struct sf_text_page *page, enum style style, const char *text, size_t len)
+void sf_text_page_line(struct sf_page *page, const char *text)
 {
-    static const char *const codes[STYLES] = {
-        [PLAIN] = NULL, [BOLD] = "1", [DIM] = "2", [RED] = "31", [YELLOW] = "33"};
-    bool is_styled = page->color && codes[style] != NULL;
-    if (is_styled)
-        sf_put_format(page->out, "\033[%sm", codes[style]);
-    sf_put(page->out, text, len);
-    if (is_styled)
-        sf_put_text(page->out, "\033[0m");
+    sf_page_wrap(page, SF_PLAIN, text, strlen(text), 0, 4);
 }
-
-static void put_spaces(struct sf_text_page *page, size_t n)
-{
-    for (; n > 0; n--)
-        sf_put_char(page->out, ' ');
-}
-
-/* Octets of the first `columns` columns of the text. */
-static size_t octets_of_columns(const char *text, size_t len, size_t columns)
-{
-    size_t at = 0;
-    for (size_t seen = 0; at < len; at++) {
-        if (((unsigned char)text[at] & 0xc0) == 0x80)
-            continue;
-        if (seen++ == columns)
-            break;
-    }
-    return at;
-}
-
-static const char *ellipsis(const struct sf_text_page *page)
-{
-    return page->unicode ? "\xe2\x80\xa6" : "~";
-}
-
-/* Octets of the text that fit into `room` columns, broken at a blank where there is one. */
-static size_t break_at(const char *text, size_t len, size_t room)
-{
-    size_t fits = octets_of_columns(text, len, room);
-    if (fits == len)
-        return len;
-    size_t at = fits;
-    while (at > 0 && text[at] != ' ')
-        at--;
-    return at > 0 ? at : fits;
-}
-
-/* The text in lines of the page's width; the cursor stands at `indent`, where further lines begin.
- * What does not fit into `lines` is cut with an ellipsis. */
-static void put_wrapped(struct sf_text_page *page, enum style style, const char *text, size_t len,
-                        size_t indent, unsigned lines)
-{
-    size_t room = page->width > indent + 8 ? page->width - indent : 8;
-    for (unsigned line = 1;; line++) {
-        bool is_last = line == lines;
-        size_t part = break_at(text, len, room);
-        if (is_last && part < len)
-            part = break_at(text, len, room - 1);
-        put_styled(page, style, text, part);
-        if (is_last && part < len)
-            put_styled(page, style, ellipsis(page), strlen(ellipsis(page)));
-        sf_put_char(page->out, '\n');
-        while (part < len && text[part] == ' ')
-            part++;
-        text += part;
-        len -= part;
-        if (is_last || len == 0)
-            return;
-        put_spaces(page, indent);
-    }
-}
-
-void sf_text_page_line(struct sf_text_page *page, const char *text)
-{
-    put_wrapped(page, PLAIN, text, strlen(text), 0, 4);
-}
-
-/* A blank at which no line is broken, until it is printed. */
-static const char joint = '\x01';
 
 static void put_joined_count(struct sf_buffer *text, uint64_t n)
 {
@@ -105,22 +27,19 @@ static void put_joined_count(struct sf_buffer *text, uint64_t n)
     sf_put_human_count(text, n);
     for (size_t i = begin; i < text->len; i++)
         if (text->data[i] == ' ')
-            text->data[i] = joint;
-    sf_put_char(text, joint);
+            text->data[i] = SF_PAGE_JOINT;
+    sf_put_char(text, SF_PAGE_JOINT);
 }
 
-static void put_topic(struct sf_text_page *page, const char *topic, const struct sf_buffer *text)
+static void put_topic(struct sf_page *page, const char *topic, const struct sf_buffer *text)
 {
-    size_t begin = page->out->len;
-    put_styled(page, BOLD, topic, strlen(topic));
-    put_spaces(page, INDENT_SUMMARY - strlen(topic));
-    put_wrapped(page, PLAIN, text->data == NULL ? "" : text->data, text->len, INDENT_SUMMARY, 12);
-    for (size_t i = begin; i < page->out->len; i++)
-        if (page->out->data[i] == joint)
-            page->out->data[i] = ' ';
+    sf_page_put(page, SF_BOLD, topic, strlen(topic));
+    sf_page_spaces(page, INDENT_SUMMARY - strlen(topic));
+    sf_page_wrap(page, SF_PLAIN, text->data == NULL ? "" : text->data, text->len, INDENT_SUMMARY,
+                 12);
 }
 
-static void put_inputs(struct sf_text_page *page, struct sf_buffer *text,
+static void put_inputs(struct sf_page *page, struct sf_buffer *text,
                        const struct sf_summary *summary)
 {
     sf_buffer_clear(text);
@@ -133,7 +52,7 @@ static void put_inputs(struct sf_text_page *page, struct sf_buffer *text,
     put_topic(page, summary->input_count == 1 ? "input" : "inputs", text);
 }
 
-static void put_packets(struct sf_text_page *page, struct sf_buffer *text,
+static void put_packets(struct sf_page *page, struct sf_buffer *text,
                         const struct sf_summary *summary)
 {
     sf_buffer_clear(text);
@@ -155,7 +74,7 @@ static void put_packets(struct sf_text_page *page, struct sf_buffer *text,
     put_topic(page, "packets", text);
 }
 
-static void put_times(struct sf_text_page *page, struct sf_buffer *text,
+static void put_times(struct sf_page *page, struct sf_buffer *text,
                       const struct sf_summary *summary)
 {
     if (!sf_ns_known(summary->first_ns) || !sf_ns_known(summary->last_ns))
@@ -180,7 +99,7 @@ static int compare_counts(const void *left, const void *right)
 }
 
 /* "1 100 handshake, 50 refused": largest first, zeros left away. */
-static void put_counts(struct sf_text_page *page, struct sf_buffer *text, const char *topic,
+static void put_counts(struct sf_page *page, struct sf_buffer *text, const char *topic,
                        const struct sf_name_count *counts)
 {
     struct sf_name_count sorted[SF_ANOMALY_COUNT + 1];
@@ -200,7 +119,7 @@ static void put_counts(struct sf_text_page *page, struct sf_buffer *text, const 
     put_topic(page, topic, text);
 }
 
-static void put_undecoded(struct sf_text_page *page, struct sf_buffer *text,
+static void put_undecoded(struct sf_page *page, struct sf_buffer *text,
                           const struct sf_summary *summary)
 {
     struct sf_name_count counts[SF_VERDICT_COUNT + 1] = {0};
@@ -212,7 +131,7 @@ static void put_undecoded(struct sf_text_page *page, struct sf_buffer *text,
     put_counts(page, text, "left out", counts);
 }
 
-static void put_damage(struct sf_text_page *page, struct sf_buffer *text,
+static void put_damage(struct sf_page *page, struct sf_buffer *text,
                        const struct sf_summary *summary)
 {
     for (size_t i = 0; i < summary->input_count; i++) {
@@ -224,7 +143,7 @@ static void put_damage(struct sf_text_page *page, struct sf_buffer *text,
     }
 }
 
-static void put_findings(struct sf_text_page *page, struct sf_buffer *text,
+static void put_findings(struct sf_page *page, struct sf_buffer *text,
                          const struct sf_summary *summary)
 {
     for (size_t i = 0; i < summary->finding_count; i++) {
@@ -234,7 +153,7 @@ static void put_findings(struct sf_text_page *page, struct sf_buffer *text,
     }
 }
 
-void sf_text_page_summary(struct sf_text_page *page, const struct sf_summary *summary)
+void sf_text_page_summary(struct sf_page *page, const struct sf_summary *summary)
 {
     struct sf_buffer text = {0};
     put_inputs(page, &text, summary);
@@ -321,7 +240,7 @@ static size_t table_width(const struct column *columns, size_t column_count, siz
 
 /* Makes the table fit: smaller gaps, then fewer columns, then shorter addresses, of which the
  * longer gives first. Returns the gap. */
-static size_t squeeze(const struct sf_text_page *page, struct column *columns)
+static size_t squeeze(const struct sf_page *page, struct column *columns)
 {
     static const enum sf_text_cell dispensable[] = {SF_CELL_START, SF_CELL_RTT, SF_CELL_TIME};
     if (table_width(columns, SF_CELLS, GAP) <= page->width)
@@ -336,43 +255,29 @@ static size_t squeeze(const struct sf_text_page *page, struct column *columns)
     return NARROW_GAP;
 }
 
-static enum style severity_style(unsigned severity)
-{
-    static const enum style styles[] = {
-        [SF_SEVERITY_OK] = PLAIN, [SF_NOTE] = PLAIN, [SF_WARNING] = YELLOW, [SF_PROBLEM] = RED};
-    return styles[severity];
-}
-
-static const char *severity_mark(const struct sf_text_page *page, unsigned severity)
-{
-    static const char *const unicode[] = {" ", "\xc2\xb7", "!", "\xe2\x9c\x97"};
-    static const char *const ascii[] = {" ", "-", "!", "X"};
-    return page->unicode ? unicode[severity] : ascii[severity];
-}
-
-static unsigned severity_of(struct cell cell)
+static enum sf_severity severity_of(struct cell cell)
 {
     unsigned severity = cell.len == 1 ? (unsigned)(cell.text[0] - '0') : 0;
-    return severity <= SF_PROBLEM ? severity : 0;
+    return severity <= SF_PROBLEM ? (enum sf_severity)severity : SF_SEVERITY_OK;
 }
 
 /* The cell in its column's width; what is too long loses its beginning (a port stands at the end)
  * or, in the last column, its end. */
-static void put_cell(struct sf_text_page *page, const struct column *column, struct cell cell,
-                     enum style style, bool is_last)
+static void put_cell(struct sf_page *page, const struct column *column, struct cell cell,
+                     enum sf_style style, bool is_last)
 {
     size_t columns = sf_text_columns(cell.text, cell.len);
     if (columns > column->width) {
-        size_t cut = octets_of_columns(cell.text, cell.len, columns - column->width + 1);
-        sf_put_text(page->out, ellipsis(page));
-        put_styled(page, style, cell.text + cut, cell.len - cut);
+        size_t cut = sf_page_octets(cell.text, cell.len, columns - column->width + 1);
+        sf_put_text(page->out, sf_page_ellipsis(page));
+        sf_page_put(page, style, cell.text + cut, cell.len - cut);
         return;
     }
     if (column->is_right)
-        put_spaces(page, column->width - columns);
-    put_styled(page, style, cell.text, cell.len);
+        sf_page_spaces(page, column->width - columns);
+    sf_page_put(page, style, cell.text, cell.len);
     if (!column->is_right && !is_last)
-        put_spaces(page, column->width - columns);
+        sf_page_spaces(page, column->width - columns);
 }
 
 static size_t last_shown(const struct column *columns, size_t column_count)
@@ -384,7 +289,7 @@ static size_t last_shown(const struct column *columns, size_t column_count)
     return last;
 }
 
-static void put_titles(struct sf_text_page *page, const struct column *columns, size_t column_count,
+static void put_titles(struct sf_page *page, const struct column *columns, size_t column_count,
                        size_t gap)
 {
     size_t last = last_shown(columns, column_count);
@@ -392,48 +297,48 @@ static void put_titles(struct sf_text_page *page, const struct column *columns, 
         struct cell title = {columns[c].title, strlen(columns[c].title)};
         if (columns[c].is_hidden)
             continue;
-        put_cell(page, &columns[c], title, BOLD, c == last);
+        put_cell(page, &columns[c], title, SF_BOLD, c == last);
         if (c != last)
-            put_spaces(page, gap);
+            sf_page_spaces(page, gap);
     }
     sf_put_char(page->out, '\n');
 }
 
 /* Returns what follows the row's cells in the line. */
-static const char *put_row(struct sf_text_page *page, const struct column *columns, size_t gap,
+static const char *put_row(struct sf_page *page, const struct column *columns, size_t gap,
                            const char *line)
 {
     size_t last = last_shown(columns, SF_CELLS);
     unsigned severity = 0;
     for (size_t c = 0; c < SF_CELLS; c++) {
         struct cell cell = next_cell(&line);
-        enum style style = PLAIN;
+        enum sf_style style = SF_PLAIN;
         if (c == SF_CELL_SEVERITY) {
             severity = severity_of(cell);
-            cell.text = severity_mark(page, severity);
+            cell.text = sf_page_severity_mark(page, severity);
             cell.len = strlen(cell.text);
         }
         if (columns[c].is_hidden)
             continue;
         if (c == SF_CELL_SEVERITY || c == SF_CELL_OUTCOME || c == SF_CELL_CLOSED)
-            style = severity_style(severity);
+            style = sf_page_severity_style(severity);
         put_cell(page, &columns[c], cell, style, c == last);
         if (c != last)
-            put_spaces(page, gap);
+            sf_page_spaces(page, gap);
     }
     sf_put_char(page->out, '\n');
     return line + (*line == '\n');
 }
 
-static void put_verdict(struct sf_text_page *page, const struct column *columns, size_t gap,
+static void put_verdict(struct sf_page *page, const struct column *columns, size_t gap,
                         const char *line)
 {
     size_t indent = columns[SF_CELL_SEVERITY].width + columns[SF_CELL_ID].width + 2 * gap;
     struct cell verdict = {line, strcspn(line, "\n")};
     if (verdict.len == 0)
         return;
-    put_spaces(page, indent);
-    put_wrapped(page, DIM, verdict.text, verdict.len, indent, VERDICT_LINES);
+    sf_page_spaces(page, indent);
+    sf_page_wrap(page, SF_DIM, verdict.text, verdict.len, indent, VERDICT_LINES);
 }
 
 /* The part of a ranked line that lists its anomalies. */
@@ -472,7 +377,7 @@ static size_t measure_anomalies(struct anomaly_widths *widths, const struct sf_r
 }
 
 /* Detail beside the rest where it fits, below it otherwise. */
-static void put_detail(struct sf_text_page *page, const struct anomaly_widths *widths,
+static void put_detail(struct sf_page *page, const struct anomaly_widths *widths,
                        struct cell detail, size_t packets_len)
 {
     size_t indent = 1 + widths->id + widths->name + widths->end + widths->packets + 5 * GAP;
@@ -482,22 +387,22 @@ static void put_detail(struct sf_text_page *page, const struct anomaly_widths *w
         return;
     }
     if (indent + sf_text_columns(detail.text, detail.len) <= page->width) {
-        put_spaces(page, widths->packets - packets_len + GAP);
-        put_wrapped(page, DIM, detail.text, detail.len, indent, 1);
+        sf_page_spaces(page, widths->packets - packets_len + GAP);
+        sf_page_wrap(page, SF_DIM, detail.text, detail.len, indent, 1);
         return;
     }
     sf_put_char(page->out, '\n');
-    put_spaces(page, below + GAP);
-    put_wrapped(page, DIM, detail.text, detail.len, below + GAP, 2);
+    sf_page_spaces(page, below + GAP);
+    sf_page_wrap(page, SF_DIM, detail.text, detail.len, below + GAP, 2);
 }
 
-static const char *put_anomaly(struct sf_text_page *page, const struct anomaly_widths *widths,
+static const char *put_anomaly(struct sf_page *page, const struct anomaly_widths *widths,
                                uint64_t id, const char *at)
 {
-    unsigned severity = severity_of(next_cell(&at));
+    enum sf_severity severity = severity_of(next_cell(&at));
     struct cell name = next_cell(&at), end = next_cell(&at), packets = next_cell(&at);
     struct cell detail = next_cell(&at);
-    const char *mark = severity_mark(page, severity);
+    const char *mark = sf_page_severity_mark(page, severity);
     struct column columns[] = {{.width = 1},
                                {.width = widths->id, .is_right = true},
                                {.width = widths->name},
@@ -506,16 +411,16 @@ static const char *put_anomaly(struct sf_text_page *page, const struct anomaly_w
     snprintf(digits, sizeof digits, "%" PRIu64, id);
     const struct cell cells[] = {{mark, strlen(mark)}, {digits, strlen(digits)}, name, end};
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
-        put_cell(page, &columns[i], cells[i], i == 0 || i == 2 ? severity_style(severity) : PLAIN,
-                 false);
-        put_spaces(page, GAP);
+        put_cell(page, &columns[i], cells[i],
+                 i == 0 || i == 2 ? sf_page_severity_style(severity) : SF_PLAIN, false);
+        sf_page_spaces(page, GAP);
     }
     sf_put(page->out, packets.text, packets.len);
     put_detail(page, widths, detail, packets.len);
     return at + (*at == '\n');
 }
 
-static void put_anomalies(struct sf_text_page *page, const struct sf_ranked *items, size_t count,
+static void put_anomalies(struct sf_page *page, const struct sf_ranked *items, size_t count,
                           size_t id_width)
 {
     struct anomaly_widths widths = {.id = id_width};
@@ -523,7 +428,7 @@ static void put_anomalies(struct sf_text_page *page, const struct sf_ranked *ite
     if (lines == 0)
         return;
     sf_put_char(page->out, '\n');
-    put_styled(page, BOLD, "anomalies", strlen("anomalies"));
+    sf_page_put(page, SF_BOLD, "anomalies", strlen("anomalies"));
     sf_put_char(page->out, '\n');
     for (size_t i = 0; i < count; i++)
         for (const char *at = anomalies_of(&items[i]); *at != '\0'; printed++) {
@@ -535,7 +440,7 @@ static void put_anomalies(struct sf_text_page *page, const struct sf_ranked *ite
         }
 }
 
-void sf_text_page_connections(struct sf_text_page *page, struct sf_ranked *items, size_t count)
+void sf_text_page_connections(struct sf_page *page, struct sf_ranked *items, size_t count)
 {
     struct column columns[SF_CELLS];
     if (count == 0)
@@ -560,7 +465,7 @@ static bool is_number(const struct sf_field *field)
            field->type == SF_FIELD_DURATION;
 }
 
-void sf_text_page_fields(struct sf_text_page *page, const struct sf_field *const *fields,
+void sf_text_page_fields(struct sf_page *page, const struct sf_field *const *fields,
                          size_t field_count, struct sf_ranked *items, size_t count)
 {
     struct column *columns = calloc(field_count, sizeof *columns);
@@ -578,8 +483,8 @@ void sf_text_page_fields(struct sf_text_page *page, const struct sf_field *const
         const char *at = items[i].line;
         for (size_t c = 0; c < field_count; c++) {
             bool is_last = c + 1 == field_count;
-            put_cell(page, &columns[c], next_cell(&at), PLAIN, is_last);
-            put_spaces(page, is_last ? 0 : GAP);
+            put_cell(page, &columns[c], next_cell(&at), SF_PLAIN, is_last);
+            sf_page_spaces(page, is_last ? 0 : GAP);
         }
         sf_put_char(page->out, '\n');
     }

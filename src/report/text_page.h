@@ -2,7 +2,7 @@
 #ifndef SYNFIN_REPORT_TEXT_PAGE_H
 #define SYNFIN_REPORT_TEXT_PAGE_H
 
-#include "buffer.h"
+#include "page.h"
 #include "ranking.h"
 #include "synfin/sink.h"
 
@@ -26,22 +26,16 @@ enum sf_text_cell {
     SF_CELLS,
 };
 
-struct sf_text_page {
-    struct sf_buffer *out;
-    unsigned width;
-    bool color, unicode;
-};
-
-void sf_text_page_summary(struct sf_text_page *page, const struct sf_summary *summary);
+void sf_text_page_summary(struct sf_page *page, const struct sf_summary *summary);
 
 /* Table of the ranked connections, each with its verdict, then their anomalies. */
-void sf_text_page_connections(struct sf_text_page *page, struct sf_ranked *items, size_t count);
+void sf_text_page_connections(struct sf_page *page, struct sf_ranked *items, size_t count);
 
 /* Table of chosen fields: the ranked lines hold one cell per field. */
-void sf_text_page_fields(struct sf_text_page *page, const struct sf_field *const *fields,
+void sf_text_page_fields(struct sf_page *page, const struct sf_field *const *fields,
                          size_t field_count, struct sf_ranked *items, size_t count);
 
 /* One plain line. */
-void sf_text_page_line(struct sf_text_page *page, const char *text);
+void sf_text_page_line(struct sf_page *page, const char *text);
 
 #endif
