@@ -179,6 +179,7 @@ struct generator {
     uint32_t population, floods;
     uint64_t *heap; /* time and slot of each connection's next packet, earliest first */
     uint32_t *free_tuples, tuple_count, tuple_at;
+    bool *is_left_open;            /* by tuple: its last connection was never closed */
     uint32_t talks, scans, forged; /* counters that addresses are made from */
 };
 
@@ -267,6 +268,7 @@ static void address_talk(struct generator *g, struct conn *conn)
     uint32_t number = g->talks++;
     if (mix->tuples > 0) {
         number = g->free_tuples[g->tuple_at];
+        conn->is_over_open = g->is_left_open[number];
         g->tuple_at = (g->tuple_at + 1) % g->tuple_count;
     }
     static const uint16_t server_ports[SERVER_PORTS] = {443, 443, 80, 8080};
@@ -366,6 +368,7 @@ static void retire(struct generator *g, const struct conn *conn)
     uint32_t taken = g->population; /* as many as there are connections, always */
     uint32_t back = (g->tuple_at + g->tuple_count - taken) % g->tuple_count;
     g->free_tuples[back] = conn->tuple;
+    g->is_left_open[conn->tuple] = truth_is_open(conn);
 }
 
 static void sift_down(uint64_t *heap, uint32_t count, uint32_t at)
@@ -397,6 +400,7 @@ static void start(struct generator *g, uint64_t packets)
     g->heap = allocate(g->population, sizeof *g->heap);
     g->tuple_count = mix->tuples > 0 ? g->population * mix->tuples / mix->population : 0;
     g->free_tuples = allocate(g->tuple_count + 1, sizeof *g->free_tuples);
+    g->is_left_open = allocate(g->tuple_count + 1, sizeof *g->is_left_open);
     for (uint32_t i = 0; i < g->tuple_count; i++)
         g->free_tuples[i] = i;
     for (uint32_t slot = 0; slot < g->population; slot++) {
@@ -434,6 +438,7 @@ static void finish(struct generator *g)
     free(g->conns);
     free(g->heap);
     free(g->free_tuples);
+    free(g->is_left_open);
     writer_close(&g->out);
 }
 

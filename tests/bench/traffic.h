@@ -120,6 +120,7 @@ struct conn {
     uint32_t next[END_COUNT], rtt_us[END_COUNT];
     uint32_t requests_left, segments_left, window, pause_us;
     /* the truth, of the packets already written */
+    bool is_over_open; /* its addresses and ports carry a connection that was never closed */
     bool has_packet, has_syn, has_syn_ack, has_third, is_refused, is_reset, has_crossed;
     bool has_fin[END_COUNT], fin_acked[END_COUNT];
     uint32_t fin_end[END_COUNT];
@@ -163,6 +164,9 @@ struct truth {
 
 /* Takes a written packet into account. */
 void truth_packet(struct conn *conn, const struct step *step);
+
+/* Neither closed nor reset, as far as its packets tell. */
+bool truth_is_open(const struct conn *conn);
 
 /* Adds a connection of which no more packets come. */
 void truth_retire(struct truth *truth, const struct conn *conn);

@@ -67,14 +67,21 @@ static enum close_how close_of(const struct conn *conn)
         return CLOSE_NONE;
     if (!conn->has_fin[CLIENT] || !conn->has_fin[SERVER])
         return CLOSE_HALF_CLOSED;
-    if (conn->has_crossed)
-        return CLOSE_SIMULTANEOUS;
-    return conn->fin_acked[CLIENT] && conn->fin_acked[SERVER] ? CLOSE_FIN : CLOSE_FIN_UNACKED;
+    if (!conn->fin_acked[CLIENT] || !conn->fin_acked[SERVER])
+        return CLOSE_FIN_UNACKED;
+    return conn->has_crossed ? CLOSE_SIMULTANEOUS : CLOSE_FIN;
+}
+
+bool truth_is_open(const struct conn *conn)
+{
+    return !conn->is_reset && !(conn->fin_acked[CLIENT] && conn->fin_acked[SERVER]);
 }
 
 void truth_retire(struct truth *truth, const struct conn *conn)
 {
-    if (!conn->has_packet)
+    /* Only the answer would tell a new connection from an old duplicate: RFC 9293 §3.5.1. */
+    bool is_undecided = conn->is_over_open && !conn->has_syn_ack && !conn->is_refused;
+    if (!conn->has_packet || is_undecided)
         return;
     truth->connections++;
     truth->open[open_of(conn)]++;
