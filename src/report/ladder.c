@@ -16,7 +16,8 @@ enum {
     STEPS_MAX = 2000,  /* beyond, only changes of state are shown */
     SILENCES_MAX = 12, /* named of one connection */
     REOPENINGS_MAX = 4,
-    WIDTH_MAX = 112, /* longer lines are hard to read */
+    CONTROLS_MAX = 40, /* SYN, FIN and RST that change nothing */
+    WIDTH_MAX = 112,   /* longer lines are hard to read */
 };
 
 struct sf_ladder {
@@ -293,8 +294,11 @@ static int take_step(struct ladder_story *story, struct ladder_step *step, struc
     bool is_copy = (step->labels & 1u << SF_LABEL_CAPTURE_DUPLICATE) != 0;
     if (is_copy && !is_change && step->note_count == 0)
         return 0;
-    bool is_notable = step->silence_ns > 0 || step->moments != 0 || step->note_count > 0 ||
-                      (!is_copy && (step->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST)) != 0);
+    bool is_control = (step->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST)) != 0;
+    bool is_shown = is_control && !is_copy && story->controls < CONTROLS_MAX;
+    bool is_notable =
+        step->silence_ns > 0 || step->moments != 0 || step->note_count > 0 || is_shown;
+    story->controls += is_shown;
     if (is_change || (is_notable && story->step_count < STEPS_MAX)) {
         story->plain_run = 0;
         return push_recent(story, err) != 0 ? -1 : push_step(story, step, err);

@@ -65,7 +65,7 @@ struct ladder_story {
 
     sf_ns last_ns;
     size_t change; /* next entry of the record's timeline */
-    unsigned silences, reopenings;
+    unsigned silences, reopenings, controls;
     bool has_sent_data[SF_ROLE_COUNT], is_window_closed[SF_ROLE_COUNT];
     bool has_acked_data;
 };
@@ -81,8 +81,10 @@ struct ladder_context {
 void sf_ladder_tell_change(struct sf_buffer *out, const struct ladder_context *context,
                            const struct sf_timeline_entry *entry);
 
-/* Appends what a RST means that changes no state. */
-void sf_ladder_tell_idle_reset(struct sf_buffer *out, const struct ladder_context *context);
+/* Appends what a RST means that does not change its sender's state; `change_count`: how many other
+ * changes there are at its packet. */
+void sf_ladder_tell_reset(struct sf_buffer *out, const struct ladder_context *context,
+                          size_t change_count);
 
 /* Appends what both ends know after that change, or nothing. `is_sender`: of the step's sender. */
 void sf_ladder_tell_knowledge(struct sf_buffer *out, const struct ladder_context *context,

@@ -299,12 +299,20 @@ void sf_ladder_tell_change(struct sf_buffer *out, const struct ladder_context *c
         put_sentence(out, context->step, change->text);
 }
 
-void sf_ladder_tell_idle_reset(struct sf_buffer *out, const struct ladder_context *context)
+void sf_ladder_tell_reset(struct sf_buffer *out, const struct ladder_context *context,
+                          size_t change_count)
 {
-    bool is_closed = context->before[context->step->from] == SF_CLOSED;
-    put_sentence(out, context->step,
-                 is_closed ? "$S has no connection any more and says so: nothing changes."
-                           : "$R must not take this RST: its number is not the one that is due.");
+    const struct ladder_step *step = context->step;
+    enum sf_role peer = step->from == SF_CLIENT ? SF_SERVER : SF_CLIENT;
+    if (context->record->reset_kind != NULL && context->record->reset_packet == step->packet)
+        put_reset(out, context);
+    else if (context->before[step->from] == SF_CLOSED)
+        put_sentence(out, step, "$S has no connection any more and says so.");
+    else if (change_count == 0 && context->before[peer] == SF_SYN_SENT)
+        put_sentence(out, step, "$R must not take this RST: its ack is not of the SYN.");
+    else if (change_count == 0)
+        put_sentence(out, step,
+                     "$R must not take this RST: its number is not the one that is due.");
 }
 
 void sf_ladder_tell_knowledge(struct sf_buffer *out, const struct ladder_context *context,
@@ -399,7 +407,8 @@ static const char *const lessons[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_RESET_INVALID] = "It may be forged, or belong to an older connection.",
     [SF_ANOMALY_RESET_CHALLENGED] =
         "The challenge ACK asks: a peer that means it answers with the exact number, a forger "
-        "cannot know it. The connection lives on.",
+        "cannot know it. Until then "
+        "the connection lives on.",
     [SF_ANOMALY_RESET_IGNORED] = "It was lost, or not for this connection, or forged.",
     [SF_ANOMALY_SEGMENT_AFTER_RESET] = "An end that sends RST forgets the connection: either this "
                                        "was under way already or the RST was not its own.",

@@ -396,6 +396,15 @@ static size_t take_changes(struct layout *l, uint64_t packet,
     return l->change - begin;
 }
 
+static bool has_own_reset(const struct ladder_step *step, const struct sf_timeline_entry *entries,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (entries[i].cause == SF_CAUSE_SENT_RST && entries[i].end == step->from)
+            return true;
+    return false;
+}
+
 static void put_step(struct layout *l, const struct ladder_step *step)
 {
     bool is_changed[SF_ROLE_COUNT] = {false};
@@ -410,10 +419,10 @@ static void put_step(struct layout *l, const struct ladder_step *step)
     const struct sf_timeline_entry *entries = l->story->record->timeline + l->change - count;
     put_row(l, step, is_changed);
     put_states_below(l, is_changed);
+    if ((step->flags & SF_TH_RST) != 0 && !has_own_reset(step, entries, count))
+        sf_ladder_tell_reset(&l->text, &context, count);
     for (size_t i = 0; i < count; i++)
         sf_ladder_tell_change(&l->text, &context, &entries[i]);
-    if (count == 0 && (step->flags & SF_TH_RST) != 0)
-        sf_ladder_tell_idle_reset(&l->text, &context);
     sf_ladder_tell_moments(&l->text, &context);
     put_sentence_lines(l, SF_PLAIN);
     put_knowledge(l, &context, entries, count, true);
