@@ -1,0 +1,68 @@
+"""tshark's labels packet by packet, its completeness stream by stream, its idea of what is TCP."""
+
+# On fast and spurious retransmissions tshark sets the plain label too.
+SUBSUMES = {"fast_retransmission", "spurious_retransmission"}
+
+
+def plain_labels(labels):
+    labels = set(labels)
+    if labels & SUBSUMES:
+        labels.discard("retransmission")
+    return labels
+
+
+def misread_streams(synfin, packets):
+    """Streams with a frame shorter than its IP length says: tshark believes the frame."""
+    return {packets[segment["packet"]].stream for segment in synfin["segments"]
+            if segment["packet"] in packets
+            and packets[segment["packet"]].length != segment["len"]}
+
+
+def merged_streams(synfin, packets):
+    """Streams that hold connections of several tunnels: tshark knows addresses and ports only."""
+    tunnels = {c["id"]: str(c.get("tunnel")) for c in synfin["connections"]}
+    seen = {}
+    for segment in synfin["segments"]:
+        if segment["packet"] in packets:
+            seen.setdefault(packets[segment["packet"]].stream, set()).add(tunnels[segment["conn"]])
+    return {stream for stream, names in seen.items() if len(names) > 1}
+
+
+def compare_labels(sheet, synfin, packets):
+    misread, merged = misread_streams(synfin, packets), merged_streams(synfin, packets)
+    for segment in synfin["segments"]:
+        packet = packets.get(segment["packet"])
+        if packet is None:
+            continue
+        theirs, ours = plain_labels(packet.labels), plain_labels(segment["wireshark"])
+        rule = "frame_length" if packet.stream in misread else None
+        rule = "tunnels" if packet.stream in merged else rule
+        sheet.compare("tshark labels", f"packet {segment['packet']} stream {packet.stream}",
+                      [(label, label in theirs, label in ours) for label in sorted(theirs | ours)],
+                      lambda *pair, rule=rule: rule if pair[0] != "reused_ports" else None)
+
+
+def compare_presence(sheet, synfin, packets, unread):
+    """One row per packet that either program takes for TCP."""
+    ours = {segment["packet"] for segment in synfin["segments"]}
+    for number in sorted((ours | set(packets)) - unread):
+        sheet.compare("tshark packets", f"packet {number}",
+                      [("is_tcp", number in packets, number in ours)])
+
+
+def compare_completeness(sheet, synfin, packets, completeness):
+    merged = merged_streams(synfin, packets)
+
+    def rule_of(connection, theirs, ours):
+        packet = packets.get(connection["first_packet"])
+        if packet and packet.stream in merged:
+            return "tunnels"
+        return "foretold" if theirs == ours - 1 else None
+
+    for connection in synfin["connections"]:
+        theirs = completeness.get(connection["first_packet"])
+        if theirs is not None:
+            where = f"connection {connection['id']} packet {connection['first_packet']}"
+            sheet.compare("tshark completeness", where, [
+                ("completeness", theirs, connection["wireshark"]["completeness"])],
+                lambda _, a, b, connection=connection: rule_of(connection, a, b))
