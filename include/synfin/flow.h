@@ -21,7 +21,8 @@ struct sf_hole {
     sf_ns acked_ns;  /* when the peer acknowledged it, SF_NS_UNKNOWN: not yet */
     uint64_t packet; /* that made it, or that acknowledged it first */
     uint32_t ts_val; /* of the segment that made it, 0: none */
-    uint16_t ip_id;  /* the same */
+    uint16_t ip_id;        /* the same */
+    uint16_t ip_id_before; /* of the packet of this end before that one */
     bool is_judged;  /* reported as capture loss */
 };
 
@@ -108,6 +109,7 @@ struct sf_endpoint {
 
     /* last packet */
     sf_seq last_seq, last_ack;
+    uint16_t last_ip_id;
     uint16_t last_flags, last_window;
     bool last_is_keep_alive, last_is_probe;
     sf_offset probe_end; /* after an unacknowledged window probe octet, or NONE */

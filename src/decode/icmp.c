@@ -19,7 +19,7 @@ static bool is_error(const struct sf_walk *walk, uint8_t type)
 static bool read_quote(const struct sf_walk *walk, struct sf_cut cut, struct sf_icmp_quote *quote)
 {
     enum { PORTS = 4, PORTS_AND_SEQ = 8 };
-    struct sf_ip ip;
+    struct sf_ip ip = {0};
     if (sf_ip_parse(&cut, &ip, false) != SF_VERDICT_OK || ip.protocol != SF_IPPROTO_TCP)
         return false;
     if (ip.offset != 0 || cut.cap < PORTS)

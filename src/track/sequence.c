@@ -182,6 +182,16 @@ static bool is_later_sending(const struct sf_segment *seg, const struct sf_hole 
     return seg->ip_id != 0 && hole->ip_id != 0 && ahead > 0 && ahead < IP_ID_NEAR;
 }
 
+/* Numbered after the packet before the hole and before the one that made it: an original. */
+static bool is_earlier_sending(const struct sf_segment *seg, const struct sf_hole *hole)
+{
+    if (seg->ip_id == 0 || hole->ip_id == 0 || hole->ip_id_before == 0)
+        return false;
+    uint16_t span = (uint16_t)(hole->ip_id - hole->ip_id_before);
+    uint16_t at = (uint16_t)(seg->ip_id - hole->ip_id_before);
+    return span < IP_ID_NEAR && at > 0 && at < span && seg->ts_ns - hole->made_ns < SF_SEC;
+}
+
 enum fill_kind { FILL_TAP_REORDER, FILL_OUT_OF_ORDER, FILL_RETRANSMISSION };
 
 static enum fill_kind judge_fill(const struct sf_turn *turn, const struct sf_hole *hole)
@@ -192,6 +202,8 @@ static enum fill_kind judge_fill(const struct sf_turn *turn, const struct sf_hol
     if (sf_ns_known(hole->acked_ns))
         return seg->ts_ns - hole->acked_ns <= sf_flow_tap_delay(turn->flow) ? FILL_TAP_REORDER
                                                                             : FILL_RETRANSMISSION;
+    if (is_earlier_sending(seg, hole))
+        return FILL_OUT_OF_ORDER;
     sf_ns flight = sf_flow_rtt(turn->flow);
     if (!sf_ns_known(flight))
         flight = FLIGHT_UNKNOWN;
@@ -294,8 +306,10 @@ static void take_old_data(struct sf_turn *turn)
     if (!snd->acks_beyond_syn)
         snd->initial_window += fill.octets;
     if (fill.octets > 0) {
+        bool waits = sf_ns_known(snd->late_ns) && snd->late_begin >= snd->snd_una;
         snd->late_ns = turn->seg->ts_ns;
-        snd->late_begin = turn->data_begin;
+        if (!waits || turn->data_begin < snd->late_begin)
+            snd->late_begin = turn->data_begin;
     }
     uint64_t seen = (uint64_t)(end - turn->data_begin) - fill.octets;
     sf_ns before = sf_sent_again(snd, turn->data_begin, end, turn->seg->ts_ns);
@@ -365,7 +379,8 @@ static void add_hole(struct sf_turn *turn)
                                        .ts_val = sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS)
                                                      ? seg->options.ts_val
                                                      : 0,
-                                       .ip_id = seg->ip_id});
+                                       .ip_id = seg->ip_id,
+                                       .ip_id_before = snd->last_ip_id});
     snd->snd_nxt = turn->begin;
 }
 

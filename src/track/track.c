@@ -205,6 +205,7 @@ static void remember_last(struct sf_turn *turn)
     const struct sf_segment *seg = turn->seg;
     snd->last_seq = seg->seq;
     snd->last_ack = seg->ack;
+    snd->last_ip_id = seg->ip_id;
     snd->last_flags = seg->flags;
     snd->last_window = seg->window;
     snd->last_is_keep_alive = turn->is_keep_alive;

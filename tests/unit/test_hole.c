@@ -114,8 +114,10 @@ static void first_hole_touched_is_told(void **state)
 {
     (void)state;
     struct sf_endpoint ep = {0};
-    sf_hole_add(&ep, &(struct sf_hole){10, 20, 5, SF_NS_UNKNOWN, 7, 0, 0, false});
-    sf_hole_add(&ep, &(struct sf_hole){30, 40, 6, SF_NS_UNKNOWN, 9, 0, 0, false});
+    sf_hole_add(&ep,
+                &(struct sf_hole){.begin = 10, .end = 20, .acked_ns = SF_NS_UNKNOWN, .packet = 7});
+    sf_hole_add(&ep,
+                &(struct sf_hole){.begin = 30, .end = 40, .acked_ns = SF_NS_UNKNOWN, .packet = 9});
     struct sf_fill fill = sf_hole_fill(&ep, 15, 35);
     assert_int_equal(fill.octets, 10);
     assert_int_equal(fill.first.packet, 7);

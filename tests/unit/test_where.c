@@ -46,6 +46,14 @@ static struct sf_record sample(void)
     return record;
 }
 
+/* valgrind computes long double in 53 bits, and some processors have no more. */
+static bool has_64_bit_mantissa(void)
+{
+    volatile uint64_t large = UINT64_MAX - 1;
+    volatile long double real = (long double)large;
+    return (uint64_t)real == large && real != (long double)UINT64_MAX;
+}
+
 static void expressions_hold_or_not(void **state)
 {
     static const struct {
@@ -119,6 +127,8 @@ static void expressions_hold_or_not(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sf_error err;
+        if (strstr(cases[i].why, "64 bits") != NULL && !has_64_bit_mantissa())
+            continue;
         struct sf_where *where = sf_where_compile(cases[i].text, &err);
         if (where == NULL)
             fail_msg("%s (%s): %s", cases[i].text, cases[i].why, err.text);
