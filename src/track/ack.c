@@ -39,13 +39,21 @@ static bool is_ack_of_syn_only(const struct sf_turn *turn)
            ((turn->seg->flags & SF_TH_SYN) || !turn->snd->has_iss);
 }
 
+/* How far beyond what was seen an acknowledgement is believed: to the edge that the acknowledging
+ * end granted, and further where the tap may have missed both the grant and the octets. */
+static sf_offset ahead_limit(const struct sf_endpoint *ep)
+{
+    if (ep->right_edge == SF_OFFSET_NONE)
+        return AHEAD_UNKNOWN;
+    sf_offset granted = ep->right_edge > ep->snd_nxt ? ep->right_edge - ep->snd_nxt : 0;
+    return ep->data_packets == 0 && ep->has_iss ? granted : granted + AHEAD_SLACK;
+}
+
 /* The peer has acknowledged octets that did not pass yet: lost by the tap, or only late. */
 static bool take_ack_ahead(struct sf_turn *turn)
 {
     struct sf_endpoint *rcv = turn->rcv;
-    sf_offset limit = AHEAD_UNKNOWN;
-    if (rcv->right_edge != SF_OFFSET_NONE)
-        limit = AHEAD_SLACK + (rcv->right_edge > rcv->snd_nxt ? rcv->right_edge - rcv->snd_nxt : 0);
+    sf_offset limit = ahead_limit(rcv);
     if (turn->ack == rcv->probe_end) {
         rcv->snd_nxt = turn->ack; /* the probe's octet was taken */
         return true;
@@ -200,8 +208,8 @@ static void take_timestamps(struct sf_turn *turn)
     snd->has_ts_recent = true;
     snd->ts_recent = options->ts_val;
     snd->ts_recent_ns = turn->seg->ts_ns;
-    if (!(turn->seg->flags & SF_TH_ACK))
-        return;
+    if (!(turn->seg->flags & SF_TH_ACK) || options->ts_ecr == 0)
+        return; /* 0 is what an end sends that has nothing to echo */
     if (!snd->has_ts_echoed ||
         sf_seq_distance(sf_seq_of(snd->ts_echoed), sf_seq_of(options->ts_ecr)) > 0)
         snd->ts_echoed = options->ts_ecr;

@@ -152,7 +152,8 @@ static void send_syn(struct sf_turn *turn)
         retract(turn, turn->dir);
         return;
     }
-    if (has_only_appeared(snd))
+    bool refused_before = snd->state == SF_CLOSED && !turn->is_syn_again;
+    if (has_only_appeared(snd) || refused_before)
         enter(turn, turn->dir, ack ? SF_SYN_RECEIVED : SF_SYN_SENT, true,
               ack ? SF_CAUSE_SENT_SYN_ACK : SF_CAUSE_SENT_SYN);
     if (!ack) {
@@ -234,6 +235,8 @@ void sf_life_reset(struct sf_turn *turn)
 void sf_life_restore(struct sf_turn *turn, enum sf_dir dir)
 {
     const struct sf_reset *reset = &turn->flow->reset;
+    if (reset->state_before[dir] == SF_STATE_NONE)
+        return;
     enter(turn, dir, (enum sf_tcp_state)reset->state_before[dir], reset->proved_before[dir],
           SF_CAUSE_RETRACTED);
 }

@@ -164,7 +164,7 @@ static void note_reset(struct sf_turn *turn, enum sf_reset_kind kind, uint64_t o
                      flow->pending == NULL ? SF_KIND_DEAD_PEER : SF_KIND_REOPEN, SF_PROBLEM);
     } else if (kind == SF_RESET_AFTER_FIN || kind == SF_RESET_LATE_DATA) {
         sf_note_kind(t, flow, SF_ANOMALY_RESET_AFTER_FIN, (int)turn->dir, packet, outstanding,
-                     SF_KIND_NONE, outstanding > 0 ? SF_WARNING : SF_NOTE);
+                     SF_KIND_NONE, SF_NOTE);
     } else {
         sf_note_kind(t, flow, SF_ANOMALY_RESET, (int)turn->dir, packet, outstanding, SF_KIND_NONE,
                      outstanding > 0 ? SF_PROBLEM : SF_WARNING);
@@ -273,6 +273,17 @@ static void take_ignored(struct sf_turn *turn)
     sf_life_restore(turn, turn->dir);
 }
 
+/* The client tried the SYN again that was refused, and now it is accepted. */
+static void take_second_thought(struct sf_turn *turn)
+{
+    struct sf_flow *flow = turn->flow;
+    sf_note_drop(flow, SF_ANOMALY_REFUSED, flow->reset.by);
+    sf_note(turn->tracker, flow, SF_ANOMALY_RESET_IN_HANDSHAKE, flow->reset.by, flow->reset.packet,
+            0);
+    flow->is_refused = false;
+    flow->reset = (struct sf_reset){0};
+}
+
 void sf_reset_aftermath(struct sf_turn *turn)
 {
     struct sf_flow *flow = turn->flow;
@@ -284,6 +295,11 @@ void sf_reset_aftermath(struct sf_turn *turn)
         if (by_sender && turn->snd->state == SF_CLOSED &&
             flow->reset.state_before[turn->dir] != SF_CLOSED)
             sf_life_restore(turn, turn->dir); /* it never sent that RST */
+        return;
+    }
+    if (by_sender && flow->reset.kind == SF_RESET_REFUSED && turn->snd->syn_acks > 0 &&
+        (turn->seg->flags & SF_TH_SYN)) {
+        take_second_thought(turn);
         return;
     }
     /* A refused client that tries the same SYN again keeps its story. */
