@@ -95,10 +95,12 @@ struct sf_segment {
     uint16_t checksum; /* as sent */
     uint32_t payload_len; /* octets on the wire */
     uint32_t payload_cap; /* of them, captured */
-    uint32_t ip_bytes;    /* octets of the innermost IP packet on the wire, header included */
-    uint16_t ip_id;       /* 0 for IPv6 without fragment header */
-    uint8_t ttl;          /* or hop limit */
-    uint8_t ip_ecn;       /* the two ECN bits of the IP header; 3 is CE */
+    uint32_t
+        payload_beyond_frame; /* of them, those that IP's length promises beyond the frame's end */
+    uint32_t ip_bytes;        /* octets of the innermost IP packet on the wire, header included */
+    uint16_t ip_id;           /* 0 for IPv6 without fragment header */
+    uint8_t ttl;              /* or hop limit */
+    uint8_t ip_ecn;           /* the two ECN bits of the IP header; 3 is CE */
     uint8_t tcp_header_len;
     bool from_fragments; /* put together from IP fragments */
     bool length_guessed; /* IP total length was 0 (offload): lengths are the frame's */

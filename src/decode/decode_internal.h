@@ -93,10 +93,11 @@ enum sf_ethertype {
 struct sf_ip {
     const uint8_t *at; /* the header */
     const uint8_t *src, *dst;
-    uint32_t cap;    /* octets captured from `at` on, at most `bytes` */
-    uint32_t bytes;  /* of the packet on the wire, header included */
-    uint32_t id;     /* of fragments: 16 bits in IPv4, 32 in IPv6 */
-    uint32_t offset; /* of the fragment, octets */
+    uint32_t cap;          /* octets captured from `at` on, at most `bytes` */
+    uint32_t bytes;        /* of the packet on the wire, header included */
+    uint32_t id;           /* of fragments: 16 bits in IPv4, 32 in IPv6 */
+    uint32_t offset;       /* of the fragment, octets */
+    uint32_t beyond_frame; /* octets of the packet for which the frame on the wire had no room */
     bool is_fragment, more_fragments;
     bool length_guessed;
     bool checksum_wrong; /* only where asked to look */

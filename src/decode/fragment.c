@@ -191,6 +191,7 @@ static void rebuild(struct sf_walk *walk, struct datagram *datagram)
         ip->ecn = 3;
     walk->rest = (struct sf_cut){decoder->rebuilt + header_len, cap, datagram->total};
     walk->from_fragments = true;
+    walk->ip.beyond_frame = 0;
     walk->datagram_bytes = datagram->total;
     walk->datagram_captured = datagram->captured;
     datagram->used = false;

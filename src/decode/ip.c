@@ -45,6 +45,7 @@ static inline enum sf_verdict parse_ipv4(struct sf_cut *cut, struct sf_ip *ip, b
 
     /* 0 is what a host writes that leaves segmentation to its network card. */
     ip->length_guessed = total == 0;
+    ip->beyond_frame = total > cut->wire ? total - cut->wire : 0;
     if (total != 0)
         sf_cut_resize(cut, total);
     uint16_t fragment = sf_be16(header + 6);
@@ -204,6 +205,8 @@ static enum sf_verdict parse_ipv6(struct sf_cut *cut, struct sf_ip *ip)
         payload = jumbo_length(cut);
     /* A jumbogram longer than its frame is not believed: its length could be anything. */
     ip->length_guessed = payload == 0 || (payload > 0xffff && payload > cut->wire);
+    bool beyond = !ip->length_guessed && payload > cut->wire;
+    ip->beyond_frame = beyond ? payload - cut->wire : 0;
     if (!ip->length_guessed)
         sf_cut_resize(cut, payload);
     ip->bytes = IPV6_HEADER + cut->wire;

@@ -82,6 +82,8 @@ enum sf_verdict sf_decode_tcp(struct sf_walk *walk)
     seg->tcp_header_len = (uint8_t)header_len;
     seg->payload_len = rest->wire - header_len;
     seg->payload_cap = payload_captured(walk, header_len);
+    seg->payload_beyond_frame =
+        walk->ip.beyond_frame < seg->payload_len ? walk->ip.beyond_frame : seg->payload_len;
     set_header(seg, tcp);
     set_place(seg, walk);
     set_ip(seg, walk);

@@ -91,6 +91,12 @@ struct sf_zeek_cut {
     struct sf_zeek_cut *next;
 };
 
+/* Payload as tshark has it: it believes the frame's length where IP's promises more. */
+static inline uint32_t sf_wire_payload(const struct sf_segment *seg)
+{
+    return seg->payload_len - seg->payload_beyond_frame;
+}
+
 /* End of an un-acknowledged segment. */
 struct sf_wire_unacked {
     uint32_t end;

@@ -30,7 +30,7 @@ static uint8_t completeness_of(const struct sf_segment *seg)
     if (has_syn && has_ack)
         bits |= HAS_SYN_ACK;
     if (!has_syn && has_ack)
-        bits |= seg->payload_len == 0 ? HAS_ACK : HAS_DATA;
+        bits |= sf_wire_payload(seg) == 0 ? HAS_ACK : HAS_DATA;
     if (has_ack && (seg->flags & SF_TH_FIN))
         bits |= HAS_FIN;
     if (seg->flags & SF_TH_RST)
@@ -62,7 +62,7 @@ static void begin(struct sf_views *views, struct sf_wire_stream *wire, const str
     wire->first_packet = seg->packet;
     wire->has_base[0] = wire->has_base[1] = false;
     wire->completeness = is_pure_syn(seg) ? HAS_SYN : 0;
-    if (wire->completeness != 0 && is_first && seg->payload_len > 0)
+    if (wire->completeness != 0 && is_first && sf_wire_payload(seg) > 0)
         wire->completeness |= HAS_DATA;
     wire->first_bits = completeness_of(seg);
     if (wire->labels != NULL)

@@ -232,7 +232,7 @@ uint32_t sf_wire_labels_segment(struct sf_views *views, struct sf_wire_labels *l
         .rcv = &labels->end[sf_dir_other(seg->dir)],
         .seq = seg->seq.n,
         .ack = seg->ack.n,
-        .len = seg->payload_len,
+        .len = sf_wire_payload(seg),
         .takes_number = (seg->flags & (SF_TH_SYN | SF_TH_FIN)) != 0,
         .is_plain = (seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST)) == 0,
     };
