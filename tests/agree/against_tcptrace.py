@@ -115,20 +115,16 @@ def start_of(record):
 
 
 def find(row, records):
-    """(record, whether its client is tcptrace's end a) of the row, by ports and first packet:
-    tcptrace misprints IPv6 addresses. (None, False) without one."""
-    ports = (int(row["port_a"]), int(row["port_b"]))
+    """(record, whether its client is tcptrace's end a) of the row, by its ends and first packet;
+    tcptrace misprints IPv6 addresses, there the ports must do. (None, False) without one."""
     begin = microseconds(row["first_packet"])
+    theirs = [(row[f"host_{side}"], int(row[f"port_{side}"])) for side in "ab"]
     for record in records:
-        ends = tuple((record[end]["ip"], record[end]["port"]) for end in ENDS)
-        own_ports = tuple(port for _, port in ends)
-        if abs(start_of(record) - begin) > 1 or sorted(own_ports) != sorted(ports):
-            continue
-        a_is = ends.index((row["host_a"], ports[0])) if (row["host_a"], ports[0]) in ends else None
-        if a_is is None and ":" in row["host_a"] and ports[0] != ports[1]:
-            a_is = own_ports.index(ports[0])
-        if a_is is not None:
-            return record, a_is == 0
+        ours = [(record[end]["ip"], record[end]["port"]) for end in ENDS]
+        if ":" in row["host_a"]:
+            ours, theirs = ([("", port) for _, port in ends] for ends in (ours, theirs))
+        if abs(start_of(record) - begin) <= 1 and sorted(ours) == sorted(theirs):
+            return record, ours[0] == theirs[0]
     return None, False
 
 

@@ -1,4 +1,5 @@
 """tshark's labels packet by packet, its completeness stream by stream, its idea of what is TCP."""
+import collections
 
 # On fast and spurious retransmissions tshark sets the plain label too.
 SUBSUMES = {"fast_retransmission", "spurious_retransmission"}
@@ -52,11 +53,17 @@ def compare_presence(sheet, synfin, packets, unread):
 
 def compare_completeness(sheet, synfin, packets, completeness):
     merged = merged_streams(synfin, packets)
+    held = collections.Counter(
+        stream for stream, _ in {(packets[segment["packet"]].stream, segment["conn"])
+                                 for segment in synfin["segments"]
+                                 if segment["packet"] in packets})
 
     def rule_of(connection, theirs, ours):
         packet = packets.get(connection["first_packet"])
         if packet and packet.stream in merged:
             return "tunnels"
+        if packet and held[packet.stream] > 1:
+            return "stream_lives_on"
         return "foretold" if theirs == ours - 1 else None
 
     for connection in synfin["connections"]:

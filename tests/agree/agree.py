@@ -148,6 +148,8 @@ def main():
     if options.markdown:
         lines = ledger.markdown(book, [folder.name for folder in options.folders])
         options.markdown.write_text("\n".join(lines) + "\n")
+        for row in book.idle_rows():
+            print("explains nothing here:", *row.values())
     if options.differences:
         write_differences(book, options.differences)
     return 1 if book.unexplained else 0

@@ -207,7 +207,7 @@ def stream(self, end):
                  if sender != end and p.flags & ACK and not p.flags & RST), default=0)
     fins = {begin + length for (begin, length), p in zip(spans, [
         p for p in self.of(end) if not p.flags & RST and not is_probe(p)]) if p.flags & FIN}
-    top = max(begin + length for begin, length in spans)
+    top = max((begin + length for begin, length in spans), default=0)
     if not 0 <= top < LONGEST or acked > LONGEST:
         return None
     held = {octet for begin, length in spans for octet in range(begin, begin + length)}
@@ -248,6 +248,11 @@ def resent(self, end):
     return [p for p in self.of(end) if p.labels & RESENT and not is_probe(p)]
 
 
+def empty_ahead(self, end, peer, theirs, ours):
+    """A bare acknowledgement beyond the last octet seen proves that octets were sent before."""
+    return any("lost_segment" in p.labels and not p.length for p in self.of(end))
+
+
 def rtt_figure(name):
     return lambda s, e, p: figures(round_trips(s, e)).get(name)
 
@@ -256,6 +261,14 @@ def truncated_average(self, end, peer, theirs, ours):
     octets, packets = (self.record[end][k] for k in ("payload_bytes", "data_packets"))
     return (packets and int(octets / (packets + 0.001)) == theirs.value
             and abs(decimal.Decimal(octets) / packets - ours) < decimal.Decimal("0.01"))
+
+
+def less_probes(self, end, peer, theirs, ours):
+    """The record's own octets and packets, which leave probes and the payload of RST out."""
+    octets, packets = (self.record[end][k] for k in ("payload_bytes", "data_packets"))
+    left_out = any(is_probe(p) or p.flags & RST for p in self.of(end))
+    return left_out and (ours is None if not packets else
+                         abs(decimal.Decimal(octets) / packets - ours) < decimal.Decimal("0.01"))
 
 
 def at_most_more(name, bound):
@@ -273,14 +286,20 @@ CONTROL = at_most_more("control_octets", repeated_controls)
 PROBES = at_most_more("probes", lambda s, e: sum(is_probe(p) for p in s.of(e)))
 RST_COUNTS = ("rst_counts", lambda s, e, p, theirs, ours:
               s.record[e]["rsts"] and theirs == (ours or 0) + 1)
+RST_DATA = at_most_more("probes", lambda s, e: sum(
+    p.length for p in s.of(e) if p.flags & RST))
 CROSSING = ("crossing_syns", lambda s, e, p, theirs, ours:
             s.record["open"]["how"] in ("simultaneous", "split") and theirs == ours + 1)
 CROSSING_RTT = ("crossing_syns", lambda s, e, p, theirs, ours:
                 s.record["open"]["how"] in ("simultaneous", "split"))
 BY_TIME = ("by_time", late_or_resent)
+AHEAD = ("ack_ahead", empty_ahead)
+LOST = ("capture_loss", lambda s, e, p, theirs, ours: s.record[e]["missing_bytes"] > 0)
+BACKWARDS = ("clock", lambda s, e, p, theirs, ours: any(
+    b.time < a.time for (_, a), (_, b) in zip(s.packets, s.packets[1:])))
 
 # Not touched by packets that the tap saw twice.
-ALWAYS = {"mss", "window_scale", "segment.avg"}
+ALWAYS = {"mss", "window_scale"}
 
 RULES = {
     "mss": [("mss_sign", lambda s, e, p, theirs, ours: ours is not None and ours > 0x7fff)],
@@ -288,21 +307,19 @@ RULES = {
                       theirs == 0 and s.record[p]["window_scale"] is None),
                      ("last_syn", lambda s, e, p, theirs, ours:
                       ours is None and count(s, e, SYN) > 1)],
-    "data_packets": [recomputed("probes", lambda s, e, p: len(data_lengths(s, e)))],
-    "payload_bytes": [recomputed("probes", lambda s, e, p: sum(data_lengths(s, e)))],
+    "data_packets": [recomputed("probes", lambda s, e, p: len(data_lengths(s, e))), PROBES],
+    "payload_bytes": [recomputed("probes", lambda s, e, p: sum(data_lengths(s, e))), PROBES],
     "segment.max": [recomputed("probes", lambda s, e, p: max(data_lengths(s, e), default=None))],
     "segment.min": [recomputed("probes", lambda s, e, p: min(data_lengths(s, e), default=None))],
     "segment.avg": [("truncated_average", truncated_average),
-                    ("probes", lambda s, e, p, theirs, ours: data_lengths(s, e) and abs(
-                        decimal.Decimal(sum(data_lengths(s, e))) / len(data_lengths(s, e)) - ours)
-                        < decimal.Decimal("0.01"))],
-    "unique_bytes": [CONTROL, PROBES],
+                    ("probes", less_probes)],
+    "unique_bytes": [CONTROL, PROBES, RST_DATA],
     "retransmitted_bytes": [
         CONTROL, PROBES, BY_TIME,
-        recomputed("by_time", lambda s, e, p: sum(packet.length for packet in resent(s, e)))],
+        recomputed("by_time", lambda s, e, p: sum(packet.length for packet in resent(s, e))), AHEAD],
     "retransmitted_packets": [
-        CROSSING, BY_TIME, PROBES, recomputed("by_time", lambda s, e, p: len(resent(s, e)))],
-    "out_of_order_packets": [BY_TIME],
+        CROSSING, BY_TIME, PROBES, recomputed("by_time", lambda s, e, p: len(resent(s, e))), AHEAD],
+    "out_of_order_packets": [BY_TIME, AHEAD],
     "pushes": [recomputed("empty_pushes", lambda s, e, p: count(s, e, PSH))],
     "urgents": [recomputed("empty_pushes", lambda s, e, p: count(s, e, URG))],
     "window.min": [recomputed("zeros_count", lambda s, e, p: min(windows(s, e), default=None))],
@@ -319,7 +336,8 @@ RULES = {
     "initial_window_bytes": [
         ("midstream", lambda s, e, p, theirs, ours: ours is None and s.record[e]["isn"] is None),
         recomputed("initial_octets", lambda s, e, p: initial_window(s, e))],
-    **{f"rtt.{name}": [recomputed("round_trips", rtt_figure(name)), CROSSING_RTT]
+    **{f"rtt.{name}": [recomputed("round_trips", rtt_figure(name)), CROSSING_RTT, LOST,
+                        BACKWARDS]
        for name in ("samples", "min", "max", "avg", "stdev")},
     "duplicate_acks": [recomputed("rfc5681", lambda s, e, p: duplicate_acks(s, p))],
 }

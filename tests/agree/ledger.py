@@ -105,6 +105,10 @@ class Ledger:
                 yield (field, count, self.total.equal_fields[name, field], explained[field],
                        unexplained[field])
 
+    def idle_rows(self):
+        """Rows of explained.tsv that no difference needed."""
+        return [row for number, row in enumerate(self.table) if not self.used[number]]
+
     def classes(self):
         """[(comparison, reason, count, example)] of the explained differences, most first."""
         groups = collections.defaultdict(list)

@@ -133,7 +133,7 @@ def tshark_packets(capture):
     or several in one packet)."""
     packets, unread = {}, set()
     for row in tshark_table(capture, ONE_PASS_FIELDS):
-        if row["tcp.len"] and "," not in row["tcp.stream"]:
+        if row["tcp.len"] and row["tcp.flags"] and "," not in row["tcp.stream"]:
             packet = tshark_packet(row)
             packets[packet.number] = packet
         else:
