@@ -1,0 +1,280 @@
+"""Measures synfin and its neighbours on generated captures: bench.py BUILD [--quick] [--rounds N]
+[--docs FOLDER] [MIX...]. Prints Markdown; with --docs writes benchmark.md and benchmark.svg."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import measure
+import picture
+
+MIXES = {
+    "web": "5 M packets, requests and responses, 3 000 connections at once",
+    "mixed": "5 M packets, scans, SYN floods and loss, 5 000 connections at once",
+    "small": "10 M packets, half a million short connections at once",
+    "bulk": "1 M packets, eight transfers with every octet captured",
+    "churn": "5 M packets, the same addresses and ports again and again",
+    "synflood": "5 M SYNs from forged addresses beside 1 000 connections",
+}
+QUICK_PACKETS = 50_000
+SLICE = 1_000_000  # packets for tshark
+COUNTED = 100_000  # packets for callgrind
+# Address space for each program, octets: 70 % of the machine's memory, whole GiB.
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 7 // 10 >> 30 << 30
+TIMEOUT = 300  # seconds
+SLOW = 30  # seconds: what takes longer runs once
+PACKAGES = ["argus-server", "softflowd", "tcptrace", "tshark", "libpcap0.8"]
+
+
+@dataclass
+class Tool:
+    name: str
+    command: list  # the capture's name comes where None stands
+    kind: str = "other"
+    on_slice: bool = False
+    costs: list = field(default_factory=list)
+    packets: int = 0
+
+    def run(self, capture):
+        words = [str(capture) if word is None else str(word) for word in self.command]
+        self.costs.append(measure.run(words, MEMORY, TIMEOUT))
+
+    def is_worth_a_run(self):
+        return not self.costs or not self.failure() and self.costs[0].wall < SLOW
+
+    def failure(self):
+        return next((cost.failure for cost in self.costs if cost.failure), "")
+
+    def middle(self, name):
+        return median(getattr(cost, name) for cost in self.costs)
+
+    def per_packet(self):
+        """Microseconds of CPU, or None."""
+        return None if self.failure() else 1e6 * self.middle("cpu") / self.packets
+
+
+def tools_for(build, workers):
+    synfin = build / "synfin"
+    table = [Tool("pcap_loop", [build / "tests/bench/pcap_loop", None], "floor")]
+    for count in workers:
+        name = f"synfin -j{count}"
+        table.append(Tool(name, [synfin, "-q", "-j", count, "-o", "none", None], "ours"))
+    return table + [
+        Tool("synfin --json", [synfin, "-q", "--json", None], "ours"),
+        Tool("softflowd", ["softflowd", "-m", 16_000_000, "-r", None]),
+        Tool("argus", ["argus", "-X", "-r", None, "-w", "/dev/null"]),
+        Tool("tcptrace", ["tcptrace", "-n", None]),
+        Tool("tshark", ["tshark", "-n", "-q", "-r", None, "-z", "conv,tcp"], on_slice=True),
+    ]
+
+
+def generate(build, mix, packets, folder):
+    capture, truth = folder / f"{mix}-{packets}.pcap", folder / "truth.json"
+    subprocess.run([build / "tests/bench/generate", mix, str(packets), capture, truth], check=True)
+    return capture, json.loads(truth.read_text())
+
+
+def choose_workers(build, folder):
+    """One, and two where -j2 starts another thread."""
+    capture, _ = generate(build, "web", SLICE, folder)
+    one, two = (measure.run([build / "synfin", "-q", jobs, "-o", "none", capture], MEMORY, TIMEOUT)
+                for jobs in ("-j1", "-j2"))
+    capture.unlink()
+    return [1, 2] if two.threads > one.threads and not two.failure else [1]
+
+
+@dataclass
+class Result:
+    mix: str
+    truth: dict
+    octets: int
+    tools: list
+
+
+def measure_mix(build, mix, workers, folder, quick, rounds):
+    packets = QUICK_PACKETS if quick else 0
+    capture, truth = generate(build, mix, packets, folder)
+    total = truth["packets"]
+    if total > SLICE:
+        small, small_truth = generate(build, mix, SLICE, folder)
+    else:
+        small, small_truth = capture, truth
+    tools = tools_for(build, workers)
+    tools[0].run(capture)  # the file is in memory from here on
+    tools[0].costs.clear()
+    for turn in range(rounds):
+        # alternating, each round begun by another tool
+        for tool in tools[turn % len(tools):] + tools[:turn % len(tools)]:
+            tool.packets = small_truth["packets"] if tool.on_slice else total
+            if tool.is_worth_a_run():
+                tool.run(small if tool.on_slice else capture)
+    octets = capture.stat().st_size
+    for path in {capture, small}:
+        path.unlink()
+    return Result(mix, truth, octets, tools)
+
+
+def count_instructions(build, mix, folder):
+    """Per packet, without what starting costs: (pcap_loop, synfin)."""
+    many, _ = generate(build, mix, COUNTED, folder)
+    one, _ = generate(build, mix, 1, folder)
+    counts = []
+    for command in ([build / "tests/bench/pcap_loop"],
+                    [build / "synfin", "-q", "-j1", "-o", "none"]):
+        both = [measure.instructions([*command, capture]) for capture in (many, one)]
+        counts.append(None if None in both else (both[0] - both[1]) / (COUNTED - 1))
+    many.unlink()
+    one.unlink()
+    return counts
+
+
+def spaced(count):
+    return f"{count:,}".replace(",", " ")
+
+
+def peak_text(octets):
+    """Small programs may be gone before anybody looks."""
+    return f"{octets / 2**20:.0f}" if octets else "–"
+
+
+def mix_table(result):
+    base = next(t for t in result.tools if t.name == "synfin -j1")
+    yield "| | CPU s | wall s | µs a packet | against synfin -j1 | peak MiB |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for tool in result.tools:
+        name = f"{tool.name}{' *' if tool.packets != result.truth['packets'] else ''}"
+        if tool.failure():
+            yield f"| {name} | {tool.failure()} | | | | |"
+            continue
+        ratio = "" if base.failure() else f"{tool.per_packet() / base.per_packet():.2f}"
+        yield (f"| {name} | {tool.middle('cpu'):.2f} | {tool.middle('wall'):.2f} | "
+               f"{tool.per_packet():.3f} | {ratio} | {peak_text(tool.middle('peak'))} |")
+
+
+def mix_section(result):
+    truth = result.truth
+    yield f"## {result.mix}"
+    yield ""
+    yield (f"{spaced(truth['packets'])} packets, {spaced(truth['connections'])} connections, "
+           f"{result.octets / 2**20:.0f} MiB.")
+    yield ""
+    yield from mix_table(result)
+    yield ""
+
+
+def instruction_section(counts):
+    yield "## Instructions a packet"
+    yield ""
+    yield f"Counted by callgrind over {spaced(COUNTED)} packets, without the start."
+    yield ""
+    yield "| mix | pcap_loop | synfin -j1 -o none |"
+    yield "|---|---:|---:|"
+    for mix, (bare, ours) in counts.items():
+        yield f"| {mix} | {'' if bare is None else round(bare)} | " \
+              f"{'failed' if ours is None else round(ours)} |"
+    yield ""
+
+
+def version_line():
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}, ", *PACKAGES],
+                          capture_output=True, text=True)
+    return done.stdout.rstrip(", ")
+
+
+def processor():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.machine()
+
+
+def intro(rounds, loads):
+    busy = max(loads) > 1.5
+    yield "# Benchmark"
+    yield ""
+    yield "![CPU time a packet](benchmark.svg)"
+    yield ""
+    yield (f"Medians of {rounds} alternating rounds ({SLOW} s and more: one run) on "
+           f"{os.cpu_count()} cores of {processor()}, Linux {platform.release()}, "
+           f"{datetime.date.today()}. {version_line()}.")
+    yield (f"Load average between {min(loads):.1f} and {max(loads):.1f}"
+           + (": the machine did other work meanwhile, so wall times mean little; CPU times are "
+              "inflated as well, for all alike, and ratios hold better than seconds." if busy
+              else "."))
+    yield ""
+    yield ("CPU is user and system time; the captures are in memory. Programs may use "
+           f"{MEMORY >> 30} GiB. Packets are cut behind their headers, except in bulk. "
+           f"(*) on {spaced(SLICE)} packets of the same mix.")
+    yield ""
+    yield ("`synfin -jN` runs with `-o none`, `--json` writes to /dev/null. `pcap_loop` counts "
+           "packets and nothing else. softflowd keeps flows, argus flows with TCP state, tcptrace "
+           "both ends of each connection, tshark dissects every packet: they do different work, "
+           "and none does all that synfin does.")
+    yield ""
+    yield ("`scripts/bench` measures all of this again, `scripts/bench --quick` in a minute with "
+           "small captures. The captures come from tests/bench/generate, octet for octet the "
+           "same each time; `meson test --suite bench` compares what synfin finds in them with "
+           "what was written.")
+    yield ""
+
+
+def draw(results):
+    groups = []
+    for result in results:
+        rows = [(t.name, t.per_packet(), t.failure(), t.kind) for t in result.tools]
+        groups.append((f"{result.mix}: {MIXES[result.mix]}", rows))
+    return picture.bars("CPU time a packet, microseconds",
+                        "Log scale; shorter is better. Each program does other work.", groups)
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("build", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("mix", nargs="*", help=" ".join(MIXES))
+    parser.add_argument("--quick", action="store_true", help="small captures, one round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--docs", type=Path, help="folder for benchmark.md and benchmark.svg")
+    args = parser.parse_intermixed_args()
+    if unknown := set(args.mix) - set(MIXES):
+        parser.error(f"unknown mix: {' '.join(sorted(unknown))} (known: {' '.join(MIXES)})")
+    return args
+
+
+def measure_all(args, folder):
+    rounds = 1 if args.quick else args.rounds
+    results, counts, loads = [], {}, [os.getloadavg()[0]]
+    workers = choose_workers(args.build, folder)
+    for mix in args.mix or MIXES:
+        print(f"bench: {mix} ...", file=sys.stderr)
+        results.append(measure_mix(args.build, mix, workers, folder, args.quick, rounds))
+        counts[mix] = count_instructions(args.build, mix, folder)
+        loads.append(os.getloadavg()[0])
+    lines = list(intro(rounds, loads))
+    for result in results:
+        lines.extend(mix_section(result))
+    return results, "\n".join([*lines, *instruction_section(counts)])
+
+
+def main():
+    args = parse()
+    with tempfile.TemporaryDirectory(prefix="synfin-bench-", dir=os.environ.get("TMPDIR")) as name:
+        if not args.quick and shutil.disk_usage(name).free < 4 << 30:
+            sys.exit(f"bench: {name} has less than 4 GiB free")
+        results, text = measure_all(args, Path(name))
+    print(text)
+    if args.docs:
+        args.docs.mkdir(exist_ok=True)
+        (args.docs / "benchmark.md").write_text(text)
+        (args.docs / "benchmark.svg").write_text(draw(results))
+
+
+main()
