@@ -17,13 +17,13 @@ typedef int64_t sf_offset;
  * them. */
 struct sf_hole {
     sf_offset begin, end;
-    sf_ns made_ns;   /* when the segment behind it, or the ACK over it, passed */
-    sf_ns acked_ns;  /* when the peer acknowledged it, SF_NS_UNKNOWN: not yet */
-    uint64_t packet; /* that made it, or that acknowledged it first */
-    uint32_t ts_val; /* of the segment that made it, 0: none */
+    sf_ns made_ns;         /* when the segment behind it, or the ACK over it, passed */
+    sf_ns acked_ns;        /* when the peer acknowledged it, SF_NS_UNKNOWN: not yet */
+    uint64_t packet;       /* that made it, or that acknowledged it first */
+    uint32_t ts_val;       /* of the segment that made it, 0: none */
     uint16_t ip_id;        /* the same */
     uint16_t ip_id_before; /* of the packet of this end before that one */
-    bool is_judged;  /* reported as capture loss */
+    bool is_judged;        /* reported as capture loss */
 };
 
 /* A sent and not yet acknowledged piece of sequence space. */

@@ -3,19 +3,17 @@
 #define SYNFIN_CLI_PACKET_FILE_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "synfin/capture.h"
+#include "synfin/output.h"
 
 struct sf_packet_file {
-    FILE *file;
-    char *path, *part;
+    struct sf_output output;
     bool has_header;
     uint16_t linktype; /* of the first packet: a pcap file has one */
 };
 
-/* "-" is standard output; a file is written as "PATH.part" and renamed by finish. 0, or -1 with
- * *err. Disposed by the caller either way. */
+/* `path` as for sf_output_open(). 0, or -1 with *err. Disposed by the caller either way. */
 int sf_packet_file_open(struct sf_packet_file *out, const char *path, struct sf_error *err);
 
 /* 0, or -1 with *err: writing failed, or the packet's link type is not the first's. */

@@ -1,5 +1,5 @@
 /* Growing text, and exact decimal writers: printf is too slow for a line of 170 values. */
-#include "buffer.h"
+#include "synfin/buffer.h"
 
 #include <inttypes.h>
 #include <math.h>

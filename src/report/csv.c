@@ -2,9 +2,9 @@
 #include <stdlib.h>
 
 #include "field_text.h"
-#include "output.h"
 #include "ranking.h"
 #include "report_internal.h"
+#include "synfin/output.h"
 
 enum { FIELDS_MAX = 512 };
 

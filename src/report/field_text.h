@@ -2,7 +2,7 @@
 #ifndef SYNFIN_REPORT_FIELD_TEXT_H
 #define SYNFIN_REPORT_FIELD_TEXT_H
 
-#include "buffer.h"
+#include "synfin/buffer.h"
 #include "synfin/field.h"
 
 /* Appends the value; nothing when it is null. Lists: ids and tunnels by ';', anomalies as

@@ -2,7 +2,7 @@
 #ifndef SYNFIN_REPORT_HUMAN_H
 #define SYNFIN_REPORT_HUMAN_H
 
-#include "buffer.h"
+#include "synfin/buffer.h"
 
 /* "0", "999", "1.2 kB", "34 MB": powers of 1000. */
 void sf_put_human_octets(struct sf_buffer *buffer, uint64_t octets);

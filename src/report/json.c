@@ -2,9 +2,9 @@
 #include <stdlib.h>
 
 #include "json_shape.h"
-#include "output.h"
 #include "ranking.h"
 #include "report_internal.h"
+#include "synfin/output.h"
 
 struct json_sink {
     struct sf_sink sink;

@@ -2,7 +2,7 @@
 #ifndef SYNFIN_REPORT_JSON_SHAPE_H
 #define SYNFIN_REPORT_JSON_SHAPE_H
 
-#include "buffer.h"
+#include "synfin/buffer.h"
 #include "synfin/field.h"
 
 struct sf_json_step;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "ladder_internal.h"
-#include "output.h"
 #include "ranking.h"
 #include "record_text.h"
+#include "synfin/output.h"
 
 enum {
     PLAIN_FIRST = 3,   /* plain segments shown before a stretch is folded */

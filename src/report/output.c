@@ -1,5 +1,5 @@
 /* Buffered writing to a descriptor; a file is written beside its name and renamed when whole. */
-#include "output.h"
+#include "synfin/output.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #ifndef SYNFIN_REPORT_PAGE_H
 #define SYNFIN_REPORT_PAGE_H
 
-#include "buffer.h"
 #include "synfin/anomaly.h"
+#include "synfin/buffer.h"
 
 struct sf_page {
     struct sf_buffer *out;

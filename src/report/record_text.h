@@ -2,7 +2,7 @@
 #ifndef SYNFIN_REPORT_RECORD_TEXT_H
 #define SYNFIN_REPORT_RECORD_TEXT_H
 
-#include "buffer.h"
+#include "synfin/buffer.h"
 #include "synfin/record.h"
 
 /* "10.0.0.1:80", "[2001:db8::1]:80". */

@@ -2,7 +2,7 @@
 #ifndef SYNFIN_REPORT_INTERNAL_H
 #define SYNFIN_REPORT_INTERNAL_H
 
-#include "buffer.h"
+#include "synfin/buffer.h"
 #include "synfin/sink.h"
 
 /* Each opens its format on a path (NULL or "-": standard output); NULL with *err. */

@@ -6,10 +6,10 @@
 
 #include "field_text.h"
 #include "human.h"
-#include "output.h"
 #include "ranking.h"
 #include "record_text.h"
 #include "report_internal.h"
+#include "synfin/output.h"
 #include "text_page.h"
 
 enum { TOP_DEFAULT = 50 };

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "buffer.h"
 #include "document.h"
 #include "synfin/anomaly.h"
+#include "synfin/buffer.h"
 #include "synfin/field.h"
 #include "synfin/finding.h"
 #include "synfin/near.h"

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "output.h"
 #include "report_internal.h"
 #include "synfin/bytes.h"
+#include "synfin/output.h"
 
 /* In the order of the log; TYPE as its header names it. */
 #define ZEEK_COLUMNS(X)                                                                            \

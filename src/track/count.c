@@ -7,8 +7,9 @@ enum { CHECKSUMS_TESTED = 8 };
 static void count_flags(struct sf_endpoint *snd, const struct sf_segment *seg)
 {
     unsigned flags = seg->flags;
-    snd->syns += (flags & SF_TH_SYN) != 0;
-    snd->syn_acks += (flags & (SF_TH_SYN | SF_TH_ACK)) == (SF_TH_SYN | SF_TH_ACK);
+    bool syn = (flags & (SF_TH_SYN | SF_TH_RST)) == SF_TH_SYN; /* with RST it opens nothing */
+    snd->syns += syn;
+    snd->syn_acks += syn && (flags & SF_TH_ACK);
     snd->fins += (flags & SF_TH_FIN) != 0;
     snd->rsts += (flags & SF_TH_RST) != 0;
     snd->pushes += (flags & SF_TH_PSH) != 0;

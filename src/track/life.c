@@ -165,16 +165,22 @@ static void send_syn(struct sf_turn *turn)
         apply(turn, turn->dir, SF_RCV_ACK_OF_SYN, false, SF_CAUSE_SYN_ACKED);
 }
 
+static bool is_after_fin(enum sf_tcp_state state)
+{
+    enum sf_tcp_state next = sf_state_next(state, SF_SND_FIN);
+    return next == state || next == SF_STATE_NONE;
+}
+
 static void send_fin(struct sf_turn *turn)
 {
     struct sf_flow *flow = turn->flow;
-    if (turn->is_fin_again) {
-        if (turn->snd->state != SF_ESTABLISHED)
-            retract(turn, turn->dir);
-        return;
-    }
     if (flow->first_fin == SF_NO_FIN)
         flow->first_fin = (uint8_t)turn->dir;
+    /* A FIN that fills a hole may be told as sent again though its first sending did not pass. */
+    if (turn->is_fin_again && is_after_fin((enum sf_tcp_state)turn->snd->state)) {
+        retract(turn, turn->dir);
+        return;
+    }
     const struct sf_endpoint *rcv = turn->rcv;
     if (rcv->fin != SF_OFFSET_NONE && !(turn->has_ack && turn->ack > rcv->fin) &&
         !turn->snd->acked_peer_fin && !flow->fins_crossed) {

@@ -67,7 +67,6 @@ static void take_syn(struct sf_turn *turn)
         /* captured after the SYN-ACK that answers it */
         turn->labels |= 1u << SF_LABEL_TAP_REORDER;
         sf_turn_note(turn, SF_ANOMALY_TAP_REORDER, 0);
-        flow->is_midstream = false;
         return;
     }
     if (!flow->has_syn_ack)
@@ -144,6 +143,9 @@ void sf_open_segment(struct sf_turn *turn)
     const struct sf_segment *seg = turn->seg;
     struct sf_flow *flow = turn->flow;
     if (seg->flags & SF_TH_SYN) {
+        if (flow->is_midstream)
+            sf_note_drop(flow, SF_ANOMALY_MIDSTREAM, SF_EITHER_END);
+        flow->is_midstream = false;
         if (!turn->is_stray)
             take_syn_options(turn);
         if (is_syn(seg))

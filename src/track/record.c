@@ -274,8 +274,8 @@ static void fill_options(const struct sf_flow *flow, int dir, struct sf_record_e
     out->sack_permitted = !has_syn                                      ? SF_TRI_UNKNOWN
                           : ep->syn_options & SF_OPT_HAS_SACK_PERMITTED ? SF_TRI_TRUE
                                                                         : SF_TRI_FALSE;
-    out->timestamps = ep->packets == 0 ? SF_TRI_UNKNOWN : (enum sf_tri)ep->saw_timestamps;
-    out->mptcp = ep->packets == 0 ? SF_TRI_UNKNOWN : (enum sf_tri)ep->saw_mptcp;
+    out->timestamps = ep->packets == ep->rsts ? SF_TRI_UNKNOWN : (enum sf_tri)ep->saw_timestamps;
+    out->mptcp = has_syn || ep->saw_mptcp ? (enum sf_tri)ep->saw_mptcp : SF_TRI_UNKNOWN;
     out->fast_open_cookie = has_syn ? (enum sf_tri)ep->saw_fast_open : SF_TRI_UNKNOWN;
     /* RFC 3168 §6.1.1: SYN with ECE and CWR, SYN-ACK with ECE alone. */
     bool known = client->has_iss && server->has_iss && server->syn_acks > 0;

@@ -47,7 +47,8 @@ static bool by_port(struct sf_flow *flow, bool (*is_server)(uint16_t))
 void sf_role_begin(struct sf_flow *flow, const struct sf_segment *seg)
 {
     enum sf_dir peer = sf_dir_other(seg->dir);
-    bool syn = seg->flags & SF_TH_SYN, ack = seg->flags & SF_TH_ACK, rst = seg->flags & SF_TH_RST;
+    bool rst = seg->flags & SF_TH_RST, ack = seg->flags & SF_TH_ACK;
+    bool syn = (seg->flags & SF_TH_SYN) && !rst;
     if (syn && !ack) {
         set(flow, seg->dir, SF_ROLE_BY_SYN);
     } else if (syn) {
@@ -65,7 +66,7 @@ void sf_role_segment(struct sf_turn *turn)
     const struct sf_segment *seg = turn->seg;
     if (flow->role_needs_data && seg->payload_len > 0 && !(seg->flags & SF_TH_RST))
         set(flow, turn->dir, SF_ROLE_BY_FIRST_PACKET);
-    if (!(seg->flags & SF_TH_SYN) || flow->role_basis == SF_ROLE_BY_SYN)
+    if (!(seg->flags & SF_TH_SYN) || (seg->flags & SF_TH_RST) || flow->role_basis == SF_ROLE_BY_SYN)
         return;
     if (seg->flags & SF_TH_ACK)
         set(flow, sf_dir_other(turn->dir), SF_ROLE_BY_SYN_ACK);

@@ -86,7 +86,7 @@ static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *
         flow->tunnel_id[i] = seg->tunnel[i].id;
     }
     sf_role_begin(flow, seg);
-    if (seg->flags & SF_TH_SYN)
+    if ((seg->flags & (SF_TH_SYN | SF_TH_RST)) == SF_TH_SYN)
         return flow;
     flow->is_midstream = true;
     sf_note(t, flow, SF_ANOMALY_MIDSTREAM, SF_EITHER_END, seg->packet, 0);

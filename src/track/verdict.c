@@ -74,14 +74,35 @@ static const struct sf_timeline_entry *change(const struct sf_record *r, enum sf
     return NULL;
 }
 
+static void say_count(struct sentence *s, uint64_t octets)
+{
+    say(s, "%llu octet%s", (unsigned long long)octets, octets == 1 ? "" : "s");
+}
+
+/* Distinct octets; of an end that was not captured, what its peer acknowledged. */
 static void say_octets(struct sentence *s, const struct sf_record *r)
 {
-    uint64_t c = r->end[SF_CLIENT].payload_bytes, v = r->end[SF_SERVER].payload_bytes;
-    if (c == 0 && v == 0)
-        say(s, "no data was sent");
-    else
-        say(s, "%llu octets from the client, %llu from the server", (unsigned long long)c,
-            (unsigned long long)v);
+    const struct sf_record_end *client = &r->end[SF_CLIENT], *server = &r->end[SF_SERVER];
+    if (client->packets == 0 || server->packets == 0) {
+        const struct sf_record_end *seen = client->packets > 0 ? client : server;
+        const struct sf_record_end *unseen = client->packets > 0 ? server : client;
+        say_count(s, seen->unique_bytes);
+        say(s, " from the %s; the %s's packets were not captured",
+            client == seen ? "client" : "server", client == seen ? "server" : "client");
+        if (unseen->stream_bytes > 0) {
+            say(s, ", ");
+            say_count(s, unseen->stream_bytes);
+            say(s, " of its were acknowledged");
+        }
+        return;
+    }
+    if (client->unique_bytes == 0 && server->unique_bytes == 0) {
+        bool missing = client->missing_bytes > 0 || server->missing_bytes > 0;
+        say(s, missing ? "no data was captured" : "no data was sent");
+        return;
+    }
+    say_count(s, client->unique_bytes);
+    say(s, " from the client, %llu from the server", (unsigned long long)server->unique_bytes);
 }
 
 /* --- openings that did not succeed -------------------------------------------------------------
@@ -129,6 +150,14 @@ static void say_incomplete(struct sentence *s, const struct sf_record *r)
             "%s answered the handshake by RST (packet %llu) after the SYN-ACK (packet %llu): "
             "a scan, or an end that gave up.",
             capital(r->reset_by), (unsigned long long)r->reset_packet, packet);
+        return;
+    }
+    const struct sf_anomaly_entry *bad = anomaly(r, SF_ANOMALY_SYN_ACK_BAD_ACK);
+    if (bad != NULL) {
+        say(s,
+            "The server's SYN-ACK (packet %llu) acknowledges a number that the client never sent: "
+            "no connection by the rules.",
+            (unsigned long long)bad->first_packet);
         return;
     }
     say(s, "The server's SYN-ACK (packet %llu", packet);
@@ -180,15 +209,16 @@ static void say_half_closed(struct sentence *s, const struct sf_record *r)
     const char *first = r->close_first;
     const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, first);
     unsigned long long packet = fin != NULL ? fin->packet : r->last_packet;
-    const struct sf_record_end *end = end_of(r, first);
-    if (anomaly(r, SF_ANOMALY_FIN_UNACKNOWLEDGED) != NULL)
-        say(s, "%s closed (FIN, packet %llu, sent %llu time%s) and was never acknowledged.",
-            capital(first), packet, (unsigned long long)end->fins, end->fins == 1 ? "" : "s");
+    const struct sf_record_end *end = end_of(r, first), *other = end_of(r, other_role(first));
+    say(s, "%s closed its direction (FIN, packet %llu", capital(first), packet);
+    if (end->fins > 1)
+        say(s, ", sent %llu times", (unsigned long long)end->fins);
+    if (other->packets == 0)
+        say(s, "); what the %s did then was not captured.", other_role(first));
+    else if (anomaly(r, SF_ANOMALY_FIN_UNACKNOWLEDGED) != NULL)
+        say(s, "); the FIN was never acknowledged.");
     else
-        say(s,
-            "%s closed its direction (FIN, packet %llu); the %s's was still open when the "
-            "capture ended.",
-            capital(first), packet, other_role(first));
+        say(s, "); the %s's was still open when the capture ended.", other_role(first));
 }
 
 static void say_reset_when(struct sentence *s, const struct sf_flow *flow,
@@ -234,12 +264,17 @@ static void say_reset(struct sentence *s, const struct sf_flow *flow, const stru
             r->reset_by, packet);
         return;
     } else {
-        say(s, "%s reset the connection%s", capital(r->reset_by),
-            strcmp(r->reset_kind, "after_fin") == 0   ? " after its own FIN"
-            : strcmp(r->reset_kind, "late_data") == 0 ? " when data came after its own FIN"
-                                                      : "");
-        say_reset_when(s, flow, r);
-        say(s, " (packet %llu)", packet);
+        const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, r->reset_by);
+        bool late = strcmp(r->reset_kind, "late_data") == 0;
+        bool after_fin = late || strcmp(r->reset_kind, "after_fin") == 0;
+        if (after_fin && fin != NULL)
+            say(s, "%s closed (FIN, packet %llu), then reset the connection", capital(r->reset_by),
+                (unsigned long long)fin->packet);
+        else
+            say(s, "%s reset the connection", capital(r->reset_by));
+        if (!after_fin)
+            say_reset_when(s, flow, r);
+        say(s, " (packet %llu)%s", packet, late ? " when more data came" : "");
     }
     say_outstanding(s, flow);
 }
@@ -278,6 +313,18 @@ static void say_opening(struct sentence *s, const struct sf_record *r)
             say(s, "%s", unusual[i].text);
 }
 
+static void say_anomaly(struct sentence *s, const struct sf_anomaly_entry *entry)
+{
+    const char *role = sf_role_name(entry->end);
+    say(s, " %s: %s (packet%s %llu", role == NULL ? "On the way" : capital(role), entry->detail,
+        entry->count > 1 ? "s" : "", (unsigned long long)entry->first_packet);
+    if (entry->count > 1)
+        say(s, " to %llu", (unsigned long long)entry->last_packet);
+    say(s, ").");
+}
+
+enum { TROUBLES_SAID = 2 };
+
 /* What went wrong on the way, the most telling first. */
 static void say_trouble(struct sentence *s, const struct sf_record *r)
 {
@@ -287,18 +334,13 @@ static void say_trouble(struct sentence *s, const struct sf_record *r)
         SF_ANOMALY_CAPTURE_LOSS,
     };
     unsigned said = 0;
-    for (size_t i = 0; i < sizeof told / sizeof told[0] && said < 2; i++) {
-        const struct sf_anomaly_entry *entry = anomaly(r, told[i]);
-        if (entry == NULL)
-            continue;
-        const char *role = sf_role_name(entry->end);
-        say(s, " %s: %s (packet%s %llu", role == NULL ? "On the way" : capital(role), entry->detail,
-            entry->count > 1 ? "s" : "", (unsigned long long)entry->first_packet);
-        if (entry->count > 1)
-            say(s, " to %llu", (unsigned long long)entry->last_packet);
-        say(s, ").");
-        said++;
-    }
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+        for (size_t at = 0; at < r->anomaly_count && said < TROUBLES_SAID; at++) {
+            if (r->anomalies[at].name != told[i])
+                continue;
+            say_anomaly(s, &r->anomalies[at]);
+            said++;
+        }
 }
 
 static bool is_stillborn(const char *how)

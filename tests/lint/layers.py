@@ -22,7 +22,7 @@ HEADERS = {
     "track.h": "track",
     "view.h": "view", "zeek_row.h": "view",
     "sink.h": "report", "where.h": "report", "finding.h": "report", "vocabulary.h": "report",
-    "ladder.h": "report",
+    "ladder.h": "report", "output.h": "report", "buffer.h": "report",
 }
 
 # What a sink may see beyond ground, its own layer and what sink.h itself includes.

@@ -1,6 +1,6 @@
 /* Text that grows, and the writers of numbers, times and strings that every line is made of. */
-#ifndef SYNFIN_REPORT_BUFFER_H
-#define SYNFIN_REPORT_BUFFER_H
+#ifndef SYNFIN_BUFFER_H
+#define SYNFIN_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Where a sink's text goes: standard output, or a file that appears under its name when whole. */
-#ifndef SYNFIN_REPORT_OUTPUT_H
-#define SYNFIN_REPORT_OUTPUT_H
+#ifndef SYNFIN_OUTPUT_H
+#define SYNFIN_OUTPUT_H
 
 #include "buffer.h"
 
