@@ -96,14 +96,19 @@ static int run_packets(int count, char **words)
     return status;
 }
 
+static int run_absent(int count, char **words)
+{
+    (void)count;
+    (void)words;
+    return fail_usage("this command is not built in yet");
+}
+
 static const struct {
     const char *name;
     int (*run)(int count, char **words); /* the words after the command */
 } commands[] = {
-    {"explain", sf_explain_run},
-    {"fields", run_fields},
-    {"anomalies", run_anomalies},
-    {"schema", run_schema},
+    {"explain", sf_explain_run}, {"fields", run_fields}, {"anomalies", run_anomalies},
+    {"schema", run_schema},      {"sql", run_absent},    {"doctor", run_absent},
 };
 
 int sf_command_run(int count, char **words)

@@ -371,6 +371,19 @@ static int settle_filter(struct sf_cli_options *options, const struct sf_word_li
     return words->count > 0 ? join_filter(options, words, err) : 0;
 }
 
+/* `synfin FILE tcp port 80`: who writes so means a filter and has no file of that name. */
+static int check_is_no_filter(const char *word, struct sf_error *err)
+{
+    static const char *const begins_filter[] = {
+        "tcp", "ip",        "ip6",  "host", "port", "net",     "src",
+        "dst", "portrange", "vlan", "not",  "less", "greater",
+    };
+    for (size_t i = 0; i < sizeof begins_filter / sizeof begins_filter[0]; i++)
+        if (strcmp(word, begins_filter[i]) == 0 && access(word, F_OK) != 0)
+            return sf_fail(err, "a filter beside files is written -f '%s ...'", word);
+    return 0;
+}
+
 /* With -r or -i the free words are a filter, as tcpdump's; else they are files. */
 static int settle_words(struct reading *r, struct sf_error *err)
 {
@@ -381,7 +394,8 @@ static int settle_words(struct reading *r, struct sf_error *err)
     if (options->files.count > 0 || options->interfaces.count > 0)
         return settle_filter(options, &r->free_words, err);
     for (size_t i = 0; i < r->free_words.count; i++)
-        if (add_word(&options->files, r->free_words.words[i], err) != 0)
+        if ((i > 0 && check_is_no_filter(r->free_words.words[i], err) != 0) ||
+            add_word(&options->files, r->free_words.words[i], err) != 0)
             return -1;
     return settle_filter(options, &none, err);
 }
@@ -448,6 +462,13 @@ void sf_options_help(FILE *out)
     fputs("\nOutputs:\n", out);
     for (const struct sf_sink_format *format = sf_sink_formats(); format->name != NULL; format++)
         fprintf(out, "  %-25s %s\n", format->name, format->text);
+    fputs("\nEXPR compares fields (synfin fields) by == != < <= > >=, by ~ (contains, or a\n"
+          "pattern with * ?) or by in (A, B), joined by and, or, not and parentheses; text\n"
+          "stands in quotation marks, times may carry ns us ms s m h, sizes k M G KiB MiB:\n"
+          "  close.how == \"reset\" and client.unique_bytes > 1M\n"
+          "  severity >= \"warning\" and server.ip == \"10.0.0.0/8\"\n"
+          "  open.rtt > 200ms or has(\"zero_window\") or anomaly(\"retransmission\") > 10\n",
+          out);
     fputs("\nExit: 0 all read, 1 nothing usable or output failed, 2 usage, 3 input was\n"
           "damaged or packets were dropped, 4 --fail-on matched.\n",
           out);

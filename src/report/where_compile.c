@@ -155,6 +155,8 @@ static int read_number(struct parser *p, struct sf_operand *operand)
         }
     if (unit == word)
         return fail_at(p, p->token.at, "not a number");
+    if (strspn(unit, "0123456789.") > 0 && strchr(unit, '.') != NULL)
+        return fail_at(p, p->token.at, "text stands in quotation marks: \"%s\"", word);
     return fail_at(p, p->token.at + (size_t)(unit - word),
                    "unknown unit: ns us ms s m h for time, k M G KiB MiB GiB for size");
 }
