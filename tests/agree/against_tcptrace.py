@@ -128,6 +128,10 @@ def find(row, records):
     return None, False
 
 
+def total_of(row):
+    return int(row["total_packets_a2b"]) + int(row["total_packets_b2a"])
+
+
 def packets_of(record):
     return sum(record[end]["packets"] + record[end]["capture_duplicates"]
                for end in ("client", "server"))
@@ -157,37 +161,41 @@ def compare_ends(sheet, row, record, client_is_a, evidence):
                       evidence.rule_for(end, pairs))
 
 
-def boundary_rule(row, records, segments):
-    """Why tcptrace draws another line between two connections of the same ends, if it may."""
-    begin = microseconds(row["first_packet"])
-    times, syns = [], 0
+def boundary_rule(rows, records, segments):
+    """Why tcptrace draws another line between the connections of two ports, if both count the same
+    packets; rows and records are all of these ports."""
+    if sum(total_of(row) for row in rows) != sum(packets_of(record) for record in records):
+        return None
+    if any(start_of(record) == 0 for record in records):
+        return "time_zero"
+    times, openings = [], collections.Counter()
     for record in records:
         for segment in segments[record["id"]]:
             times.append(start_of(record) + int(segment["t"] * 1000000))
-            syns += "S" in segment["flags"]
+            openings[segment["flags"].strip("EWPU")] += 1
     times.sort()
-    if not times or not times[0] - 1 <= begin <= times[-1] + 1:
-        return None
     if any(later - time > FOUR_MINUTES for time, later in zip(times, times[1:])):
         return "four_minutes"
-    return "syn_splits" if syns > 1 else None
+    return "syn_splits" if max(openings["S"], openings["S."]) > 1 else None
 
 
 def compare(sheet, synfin, rows, packets):
     segments = collections.defaultdict(list)
     for segment in synfin["segments"]:
         segments[segment["conn"]].append(segment)
-    by_ports = collections.defaultdict(list)
+    records_of, rows_of = collections.defaultdict(list), collections.defaultdict(list)
     for record in synfin["connections"]:
-        by_ports[frozenset(record[end]["port"] for end in ENDS)].append(record)
+        records_of[frozenset(record[end]["port"] for end in ENDS)].append(record)
     for row in rows:
-        records = by_ports[frozenset((int(row["port_a"]), int(row["port_b"])))]
-        record, client_is_a = find(row, records)
-        theirs = int(row["total_packets_a2b"]) + int(row["total_packets_b2a"])
-        ours = packets_of(record) if record else None
-        sheet.compare("tcptrace connections", f"connection {row['conn_#']}",
-                      [("packets", theirs, ours)],
-                      lambda *_, row=row, records=records: boundary_rule(row, records, segments))
-        if record and ours == theirs:
-            evidence = Evidence(record, segments[record["id"]], packets)
-            compare_ends(sheet, row, record, client_is_a, evidence)
+        rows_of[frozenset((int(row["port_a"]), int(row["port_b"])))].append(row)
+    for ports, group in rows_of.items():
+        records = records_of[ports]
+        rule = boundary_rule(group, records, segments)
+        for row in group:
+            record, client_is_a = find(row, records)
+            ours = packets_of(record) if record else None
+            sheet.compare("tcptrace connections", f"connection {row['conn_#']}",
+                          [("packets", total_of(row), ours)], lambda *_, rule=rule: rule)
+            if ours == total_of(row):
+                evidence = Evidence(record, segments[record["id"]], packets)
+                compare_ends(sheet, row, record, client_is_a, evidence)
