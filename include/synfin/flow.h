@@ -136,7 +136,7 @@ struct sf_endpoint {
     uint32_t ecn_ce, ecn_ece, ecn_cwr;
     uint64_t packets, ip_bytes, payload_bytes, data_packets, acks, pure_acks, unique_bytes;
     uint64_t resent_packets, resent_bytes;
-    uint32_t resent_by[3]; /* by enum sf_resend_cause: timeout, fast, spurious */
+    uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, zero_windows, window_full, capture_duplicates;
     uint32_t segment_min, segment_max;
@@ -178,7 +178,7 @@ struct sf_reset {
     uint8_t kind, validity, effect; /* enums of track */
     uint8_t state_before[SF_DIR_COUNT];
     bool proved_before[SF_DIR_COUNT];
-    uint64_t outstanding; /* octets that either end had unacknowledged */
+    uint64_t outstanding[SF_DIR_COUNT]; /* octets that each end had unacknowledged */
 };
 
 enum sf_role_basis { SF_ROLE_BY_FIRST_PACKET, SF_ROLE_BY_PORT, SF_ROLE_BY_SYN_ACK, SF_ROLE_BY_SYN };

@@ -88,7 +88,8 @@ struct sf_record_end {
     uint64_t syns, fins, rsts, pushes, urgents;
     uint64_t unique_bytes, stream_bytes, missing_bytes;
     uint64_t retransmitted_packets, retransmitted_bytes;
-    uint64_t retransmissions_timeout, retransmissions_fast, retransmissions_spurious;
+    uint64_t retransmissions_timeout, retransmissions_fast, retransmissions_tail_probe;
+    uint64_t retransmissions_spurious;
     uint64_t out_of_order_packets, duplicate_acks, sack_packets, dsack_packets;
     uint64_t keep_alives, zero_window_probes, zero_windows;
     sf_ns zero_window_time_ns;

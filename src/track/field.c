@@ -63,6 +63,8 @@
         "sent again after a retransmission timeout or silence"),                                   \
     COUNT(p ".retransmissions.fast", e.retransmissions_fast, "packets",                            \
         "sent again on duplicate or selective acknowledgements"),                                  \
+    COUNT(p ".retransmissions.tail_loss_probe", e.retransmissions_tail_probe, "packets",           \
+        "the last segment again before the timeout, to provoke an answer (RFC 8985)"),             \
     COUNT(p ".retransmissions.spurious", e.retransmissions_spurious, "packets",                    \
         "sent again though the original had arrived"),                                             \
     COUNT(p ".out_of_order_packets", e.out_of_order_packets, "packets",                            \

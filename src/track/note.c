@@ -105,8 +105,8 @@ void sf_note(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly name, i
 
 static const char *const kind_texts[] = {
     [SF_KIND_NONE] = "",
-    [SF_KIND_DEAD_PEER] = "kind=dead_peer: one end sent on, the other answered RST: it has no such "
-                          "connection any more",
+    [SF_KIND_DEAD_PEER] = "kind=dead_peer: one end sent on, the other answered RST as if it had no "
+                          "such connection",
     [SF_KIND_REOPEN] = "kind=reopen: one end opened anew, the other still had the old connection",
     [SF_KIND_SUSPECTED] = "kind=suspected: no packet from the peer for 15 s or more in spite of "
                           "three or more sendings",
@@ -116,7 +116,7 @@ static const char *const kind_texts[] = {
         "server repeated its SYN-ACK",
 };
 
-/* What {n} and {v} of a pattern are: how often, and the value added up. */
+/* {n} is how often, {v} the value added up, {o} the same in octets, {s} and {it} follow {n}. */
 static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_SYN_RETRANSMITTED] = "the SYN was sent {n} more time{s}",
     [SF_ANOMALY_SYN_ACK_RETRANSMITTED] = "the SYN-ACK was sent {n} more time{s}",
@@ -128,17 +128,17 @@ static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_SYN_ACK_BAD_ACK] = "the SYN-ACK does not acknowledge the SYN",
     [SF_ANOMALY_SIMULTANEOUS_OPEN] = "the SYNs crossed",
     [SF_ANOMALY_SPLIT_HANDSHAKE] = "the server sent an own SYN in place of a SYN-ACK",
-    [SF_ANOMALY_FAST_OPEN] = "{v} octets in the SYN were accepted",
-    [SF_ANOMALY_DATA_BEFORE_ESTABLISHED] = "{v} octets before the handshake was complete",
+    [SF_ANOMALY_FAST_OPEN] = "{o} in the SYN were accepted",
+    [SF_ANOMALY_DATA_BEFORE_ESTABLISHED] = "{o} before the handshake was complete",
     [SF_ANOMALY_MIDSTREAM] = "the capture has no handshake of this connection",
     [SF_ANOMALY_ONE_SIDED] = "only this end's packets were captured",
-    [SF_ANOMALY_RETRANSMISSION] = "{n} segment{s} with {v} octets sent again",
+    [SF_ANOMALY_RETRANSMISSION] = "{n} segment{s} with {o} sent again",
     [SF_ANOMALY_OUT_OF_ORDER] = "{n} segment{s} came after a later one",
     [SF_ANOMALY_DUPLICATE_ACKS] = "{n} duplicate acknowledgement{s}",
-    [SF_ANOMALY_CAPTURE_LOSS] = "{v} octets were acknowledged but never captured",
+    [SF_ANOMALY_CAPTURE_LOSS] = "{o} were acknowledged but never captured",
     [SF_ANOMALY_TAP_REORDER] = "{n} packet{s} captured after what answers {it}",
     [SF_ANOMALY_CAPTURE_DUPLICATE] = "{n} packet{s} captured again",
-    [SF_ANOMALY_BEYOND_WINDOW] = "{n} segment{s}, up to {v} octets in all beyond the peer's window",
+    [SF_ANOMALY_BEYOND_WINDOW] = "{n} segment{s}, up to {o} in all beyond the peer's window",
     [SF_ANOMALY_ZERO_WINDOW] = "{n} packet{s} advertised a window of 0",
     [SF_ANOMALY_WINDOW_FULL] = "{n} segment{s} filled the peer's window",
     [SF_ANOMALY_ZERO_WINDOW_PROBE] = "{n} probe{s} of the closed window",
@@ -149,7 +149,7 @@ static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_OFFLOADED_SEGMENTS] = "{n} captured segment{s} larger than the MSS",
     [SF_ANOMALY_BAD_CHECKSUM] = "{n} wrong TCP checksum{s} among those tested",
     [SF_ANOMALY_PEER_SILENT] = "the last {v} sendings met no packet from the peer",
-    [SF_ANOMALY_RESET] = "RST with {v} octets outstanding",
+    [SF_ANOMALY_RESET] = "RST with {o} outstanding",
     [SF_ANOMALY_RESET_AFTER_FIN] = "RST by an end that had sent its FIN",
     [SF_ANOMALY_RESET_INVALID] = "{n} RST{s} outside the receiver's window",
     [SF_ANOMALY_RESET_CHALLENGED] = "a RST in the window, not exact, was answered by an ACK",
@@ -160,7 +160,7 @@ static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_FIN_RETRANSMITTED] = "the FIN was sent {n} more time{s}",
     [SF_ANOMALY_FIN_UNACKNOWLEDGED] = "the only FIN was never acknowledged",
     [SF_ANOMALY_LAST_ACK_MISSING] = "the second FIN was never acknowledged",
-    [SF_ANOMALY_DATA_AFTER_FIN] = "{v} octets beyond its own FIN",
+    [SF_ANOMALY_DATA_AFTER_FIN] = "{o} beyond its own FIN",
     [SF_ANOMALY_PORT_REUSED] = "these addresses and ports carried an earlier connection",
 };
 
@@ -192,6 +192,10 @@ static void put_pattern(struct writer *w, const char *pattern, const struct sf_n
         switch (p[1]) {
         case 'n': put_number(w, noted->count); break;
         case 'v': put_number(w, noted->value); break;
+        case 'o':
+            put_number(w, noted->value);
+            put(w, noted->value == 1 ? " octet" : " octets");
+            break;
         case 's': put(w, noted->count == 1 ? "" : "s"); break;
         case 'i': put(w, noted->count == 1 ? "it" : "them"); break;
         default: break;
@@ -203,7 +207,7 @@ static void put_pattern(struct writer *w, const char *pattern, const struct sf_n
 /* Linked to causes where they are known. */
 static void put_causes(struct writer *w, const struct sf_endpoint *ep)
 {
-    static const char *const names[] = {"by timeout", "fast", "needless"};
+    static const char *const names[] = {"by timeout", "fast", "as tail-loss probe", "needless"};
     bool first = true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (ep->resent_by[i] == 0)

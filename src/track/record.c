@@ -308,6 +308,7 @@ static void fill_counts(const struct sf_endpoint *ep, struct sf_record_end *out)
     out->retransmitted_bytes = ep->resent_bytes;
     out->retransmissions_timeout = ep->resent_by[SF_RESEND_TIMEOUT];
     out->retransmissions_fast = ep->resent_by[SF_RESEND_FAST];
+    out->retransmissions_tail_probe = ep->resent_by[SF_RESEND_TAIL_PROBE];
     out->retransmissions_spurious = ep->resent_by[SF_RESEND_SPURIOUS];
     out->out_of_order_packets = ep->out_of_order;
     out->duplicate_acks = ep->duplicate_acks;

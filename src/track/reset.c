@@ -181,13 +181,14 @@ static void accept_reset(struct sf_turn *turn, enum sf_reset_kind kind,
         sf_life_reset(turn);
         return;
     }
-    flow->reset = (struct sf_reset){.packet = turn->seg->packet,
-                                    .ts_ns = turn->seg->ts_ns,
-                                    .by = (uint8_t)turn->dir,
-                                    .kind = (uint8_t)kind,
-                                    .validity = (uint8_t)validity,
-                                    .effect = SF_EFFECT_UNKNOWN,
-                                    .outstanding = outstanding};
+    flow->reset = (struct sf_reset){
+        .packet = turn->seg->packet,
+        .ts_ns = turn->seg->ts_ns,
+        .by = (uint8_t)turn->dir,
+        .kind = (uint8_t)kind,
+        .validity = (uint8_t)validity,
+        .effect = SF_EFFECT_UNKNOWN,
+        .outstanding = {sf_outstanding(&flow->ep[0]), sf_outstanding(&flow->ep[1])}};
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         flow->reset.state_before[dir] = flow->ep[dir].state;
         flow->reset.proved_before[dir] = flow->ep[dir].is_proved;

@@ -8,7 +8,13 @@
 #include "synfin/state.h"
 #include "synfin/track.h"
 
-enum sf_resend_cause { SF_RESEND_TIMEOUT, SF_RESEND_FAST, SF_RESEND_SPURIOUS, SF_RESEND_OTHER };
+enum sf_resend_cause {
+    SF_RESEND_TIMEOUT,
+    SF_RESEND_FAST,
+    SF_RESEND_TAIL_PROBE, /* RFC 8985 §7 */
+    SF_RESEND_SPURIOUS,
+    SF_RESEND_OTHER,
+};
 
 enum sf_reset_kind {
     SF_RESET_REFUSED,

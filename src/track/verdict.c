@@ -236,46 +236,64 @@ static void say_reset_when(struct sentence *s, const struct sf_flow *flow,
 
 static void say_outstanding(struct sentence *s, const struct sf_flow *flow)
 {
-    uint64_t from_client = sf_outstanding(&flow->ep[flow->client]);
-    uint64_t from_server = sf_outstanding(&flow->ep[1 - flow->client]);
-    if (from_client == 0 && from_server == 0)
+    uint64_t from_client = flow->reset.outstanding[flow->client];
+    uint64_t from_server = flow->reset.outstanding[1 - flow->client];
+    if (from_client == 0 && from_server == 0) {
         say(s, "; nothing was outstanding.");
-    else if (from_client > 0 && from_server > 0)
-        say(s, "; %llu octets from the client and %llu from the server were never acknowledged.",
-            (unsigned long long)from_client, (unsigned long long)from_server);
+        return;
+    }
+    say(s, "; ");
+    if (from_client > 0) {
+        say_count(s, from_client);
+        say(s, " from the client");
+    }
+    say(s, from_client > 0 && from_server > 0 ? " and " : "");
+    if (from_server > 0) {
+        say_count(s, from_server);
+        say(s, " from the server");
+    }
+    say(s, from_client + from_server == 1 ? " was" : " were");
+    say(s, " never acknowledged.");
+}
+
+static void say_half_open(struct sentence *s, const struct sf_record *r, bool reopened)
+{
+    say(s,
+        reopened
+            ? "Half-open: the %s had opened anew and answered the old connection by RST "
+              "(packet %llu)"
+            : "Half-open: the %s answered by RST (packet %llu), as if it had no such connection",
+        r->reset_by, (unsigned long long)r->reset_packet);
+}
+
+static void say_reset_by(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+{
+    const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, r->reset_by);
+    bool late = strcmp(r->reset_kind, "late_data") == 0;
+    bool after_fin = late || strcmp(r->reset_kind, "after_fin") == 0;
+    if (after_fin && fin != NULL)
+        say(s, "%s closed (FIN, packet %llu), then reset the connection", capital(r->reset_by),
+            (unsigned long long)fin->packet);
     else
-        say(s, "; %llu octets from the %s were never acknowledged.",
-            (unsigned long long)(from_client + from_server), from_client > 0 ? "client" : "server");
+        say(s, "%s reset the connection", capital(r->reset_by));
+    if (!after_fin)
+        say_reset_when(s, flow, r);
+    say(s, " (packet %llu)%s", (unsigned long long)r->reset_packet,
+        late ? " when more data came" : "");
 }
 
 static void say_reset(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     const struct sf_anomaly_entry *half_open = anomaly(r, SF_ANOMALY_HALF_OPEN);
-    unsigned long long packet = r->reset_packet;
-    if (half_open != NULL && strcmp(r->reset_kind, "no_connection") == 0) {
-        say(s, "Half-open: the %s had lost the connection and answered by RST (packet %llu)",
-            flow->pending != NULL || strstr(half_open->detail, "reopen") != NULL ? r->reset_by
-                                                                                 : r->reset_by,
-            packet);
-        if (strstr(half_open->detail, "kind=reopen") != NULL)
-            say(s, " when its new SYN met the old one");
-    } else if (strcmp(r->reset_kind, "lone") == 0) {
+    if (strcmp(r->reset_kind, "lone") == 0) {
         say(s, "A lone RST from the %s (packet %llu): its connection was not captured.",
-            r->reset_by, packet);
+            r->reset_by, (unsigned long long)r->reset_packet);
         return;
-    } else {
-        const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, r->reset_by);
-        bool late = strcmp(r->reset_kind, "late_data") == 0;
-        bool after_fin = late || strcmp(r->reset_kind, "after_fin") == 0;
-        if (after_fin && fin != NULL)
-            say(s, "%s closed (FIN, packet %llu), then reset the connection", capital(r->reset_by),
-                (unsigned long long)fin->packet);
-        else
-            say(s, "%s reset the connection", capital(r->reset_by));
-        if (!after_fin)
-            say_reset_when(s, flow, r);
-        say(s, " (packet %llu)%s", packet, late ? " when more data came" : "");
     }
+    if (half_open != NULL && strcmp(r->reset_kind, "no_connection") == 0)
+        say_half_open(s, r, strstr(half_open->detail, "kind=reopen") != NULL);
+    else
+        say_reset_by(s, flow, r);
     say_outstanding(s, flow);
 }
 
@@ -316,7 +334,9 @@ static void say_opening(struct sentence *s, const struct sf_record *r)
 static void say_anomaly(struct sentence *s, const struct sf_anomaly_entry *entry)
 {
     const char *role = sf_role_name(entry->end);
-    say(s, " %s: %s (packet%s %llu", role == NULL ? "On the way" : capital(role), entry->detail,
+    bool has_kind = strncmp(entry->detail, "kind=", 5) == 0;
+    const char *detail = has_kind ? strstr(entry->detail, ": ") + 2 : entry->detail;
+    say(s, " %s: %s (packet%s %llu", role == NULL ? "On the way" : capital(role), detail,
         entry->count > 1 ? "s" : "", (unsigned long long)entry->first_packet);
     if (entry->count > 1)
         say(s, " to %llu", (unsigned long long)entry->last_packet);
@@ -325,18 +345,24 @@ static void say_anomaly(struct sentence *s, const struct sf_anomaly_entry *entry
 
 enum { TROUBLES_SAID = 2 };
 
+/* say_reset() has told of the half-open connection that a RST ended. */
+static bool is_told(const struct sf_record *r, enum sf_anomaly name)
+{
+    return name == SF_ANOMALY_HALF_OPEN && r->reset_by != NULL;
+}
+
 /* What went wrong on the way, the most telling first. */
 static void say_trouble(struct sentence *s, const struct sf_record *r)
 {
     static const enum sf_anomaly told[] = {
-        SF_ANOMALY_KEEP_ALIVE_UNANSWERED, SF_ANOMALY_PEER_SILENT, SF_ANOMALY_RESET_IGNORED,
-        SF_ANOMALY_RESET_CHALLENGED,      SF_ANOMALY_ZERO_WINDOW, SF_ANOMALY_RETRANSMISSION,
-        SF_ANOMALY_CAPTURE_LOSS,
+        SF_ANOMALY_HALF_OPEN,      SF_ANOMALY_KEEP_ALIVE_UNANSWERED, SF_ANOMALY_PEER_SILENT,
+        SF_ANOMALY_RESET_IGNORED,  SF_ANOMALY_RESET_CHALLENGED,      SF_ANOMALY_ZERO_WINDOW,
+        SF_ANOMALY_RETRANSMISSION, SF_ANOMALY_CAPTURE_LOSS,
     };
     unsigned said = 0;
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
         for (size_t at = 0; at < r->anomaly_count && said < TROUBLES_SAID; at++) {
-            if (r->anomalies[at].name != told[i])
+            if (r->anomalies[at].name != told[i] || is_told(r, told[i]))
                 continue;
             say_anomaly(s, &r->anomalies[at]);
             said++;

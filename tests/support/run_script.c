@@ -14,7 +14,7 @@
 #include "synfin/track.h"
 #include "wire.h"
 
-enum { CONNECTIONS_MAX = 64 };
+enum { CONNECTIONS_MAX = 64, VALUE_TEXT = SF_VERDICT_TEXT };
 
 struct end_seen {
     enum sf_tcp_state state;
@@ -232,31 +232,34 @@ static bool number_matches(const char *expected, double value)
     return *end == '\0' && fabs(n - value) <= 1e-9 * fmax(1.0, fabs(n));
 }
 
-static void value_text(char out[256], const struct sf_field *field, const struct sf_record *record)
+static void value_text(char out[VALUE_TEXT], const struct sf_field *field,
+                       const struct sf_record *record)
 {
     const void *at = sf_field_at(field, record);
     strcpy(out, "null");
     switch (field->type) {
     case SF_FIELD_COUNT:
         if (*(const uint64_t *)at != SF_COUNT_UNKNOWN)
-            snprintf(out, 256, "%llu", (unsigned long long)*(const uint64_t *)at);
+            snprintf(out, VALUE_TEXT, "%llu", (unsigned long long)*(const uint64_t *)at);
         return;
     case SF_FIELD_REAL:
         if (!isnan(*(const double *)at))
-            snprintf(out, 256, "%.17g", *(const double *)at);
+            snprintf(out, VALUE_TEXT, "%.17g", *(const double *)at);
         return;
     case SF_FIELD_TIME: sf_time_rfc3339(out, *(const sf_ns *)at); return;
     case SF_FIELD_DURATION: {
         sf_ns ns = *(const sf_ns *)at;
         if (sf_ns_known(ns))
-            snprintf(out, 256, "%s%lld.%09lld", ns < 0 ? "-" : "", llabs(ns / SF_SEC),
+            snprintf(out, VALUE_TEXT, "%s%lld.%09lld", ns < 0 ? "-" : "", llabs(ns / SF_SEC),
                      llabs(ns % SF_SEC));
         return;
     }
-    case SF_FIELD_NAME: snprintf(out, 256, "%s", text_or_null(*(const char *const *)at)); return;
+    case SF_FIELD_NAME:
+        snprintf(out, VALUE_TEXT, "%s", text_or_null(*(const char *const *)at));
+        return;
     case SF_FIELD_TEXT:
         if (*(const char *)at != '\0')
-            snprintf(out, 256, "%.255s", (const char *)at);
+            snprintf(out, VALUE_TEXT, "%.*s", VALUE_TEXT - 1, (const char *)at);
         return;
     case SF_FIELD_CLAIM: {
         enum sf_tri claim = *(const enum sf_tri *)at;
@@ -310,7 +313,7 @@ static void check_result(struct run *run, const struct script_result *result,
     if (is_of_a_view(path))
         return;
     const struct sf_field *field = sf_field_find(path);
-    char value[256];
+    char value[VALUE_TEXT];
     if (field == NULL) {
         fail(run, result->line, "no field %s", path);
         return;
@@ -400,7 +403,7 @@ static void dump_record(const struct sf_record *record)
     const struct sf_field *fields = sf_fields(&count);
     const unsigned long long id = record->id;
     for (size_t i = 0; i < count; i++) {
-        char value[256];
+        char value[VALUE_TEXT];
         value_text(value, &fields[i], record);
         if (!is_of_a_view(fields[i].path) && strcmp(value, "list") != 0)
             printf("field\t%llu\t%s\t%s\n", id, fields[i].path, value);
