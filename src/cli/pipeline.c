@@ -440,16 +440,17 @@ static bool are_regular_files(const struct sf_word_list *files)
 }
 
 /* What is known of a connection only at its end decides over lines before it. */
-static bool needs_two_readings(const struct sf_cli_options *options)
+static bool needs_two_readings(const struct pass *pass)
 {
-    return options->where != NULL &&
-           (options->events || options->segments || options->write_path != NULL);
+    const struct sf_outputs *outputs = pass->outputs;
+    return pass->options->where != NULL &&
+           (outputs->wants_events || outputs->wants_segments || pass->options->write_path != NULL);
 }
 
 static enum sf_status run_passes(const struct pass *like, struct sf_selection *selection)
 {
     struct pass pass = *like;
-    if (needs_two_readings(like->options)) {
+    if (needs_two_readings(like)) {
         struct pass first = *like;
         first.outputs = NULL;
         first.packets = NULL;
@@ -481,6 +482,14 @@ static enum sf_status open_packets_and_run(struct pass *pass)
     return status;
 }
 
+static int check_input(const struct pass *pass, struct sf_error *err)
+{
+    if (!needs_two_readings(pass) || are_regular_files(&pass->options->files))
+        return 0;
+    return sf_fail(err, "--where with --events, --segments, -o xplot or -w needs regular files: "
+                        "the input is read twice");
+}
+
 static enum sf_status open_outputs_and_run(struct pass *pass)
 {
     struct sf_error err;
@@ -492,10 +501,12 @@ static enum sf_status open_outputs_and_run(struct pass *pass)
         return fail_run(&err);
     }
     pass->outputs = outputs;
-    if (sf_outputs_open(outputs, pass->options, &is_usage, &err) == 0)
-        status = open_packets_and_run(pass);
-    else
+    if (sf_outputs_open(outputs, pass->options, &is_usage, &err) != 0)
         status = is_usage ? fail_usage(&err) : fail_run(&err);
+    else if (check_input(pass, &err) != 0)
+        status = fail_usage(&err);
+    else
+        status = open_packets_and_run(pass);
     sf_outputs_dispose(outputs);
     free(outputs);
     return status;
@@ -508,10 +519,6 @@ static int check_options(const struct sf_cli_options *options, struct sf_error *
                             "(synfin --help)");
     if (is_live(options) && options->write_path != NULL)
         return sf_fail(err, "-w needs regular files: the packets are read a second time");
-    if (needs_two_readings(options) && !are_regular_files(&options->files))
-        return sf_fail(err,
-                       "--where with --events, --segments or -w needs regular files: the input "
-                       "is read twice");
     if (options->user != NULL)
         return sf_fail(err, "-Z is not built in yet");
     return 0;

@@ -14,15 +14,21 @@ static const struct sf_sink_format formats[] = {
     {"csv", "csv", "one row per connection, RFC 4180"},
     {"zeek", "log", "the rows of Zeek's conn.log, by Zeek's rules"},
     {"zeek-json", NULL, "the same, one JSON object a line"},
+    {"xplot", NULL, "time-sequence graphs as tcptrace draws them: xplot:DIR"},
     {"none", NULL, "nothing: for measuring"},
     {NULL, NULL, NULL},
 };
 
-static open_function *const openers[] = {sf_text_open, sf_json_open,      sf_csv_open,
-                                         sf_zeek_open, sf_zeek_json_open, sf_none_open};
+static const struct {
+    open_function *open;
+    bool needs_folder; /* standard output will not do */
+} openers[] = {
+    {sf_text_open, false},      {sf_json_open, false}, {sf_csv_open, false},  {sf_zeek_open, false},
+    {sf_zeek_json_open, false}, {sf_xplot_open, true}, {sf_none_open, false},
+};
 
 /* Names of the field's other formats, so that asking for them is told from a typing error. */
-static const char *const absent[] = {"sqlite", "html", "xplot", "prom", "db"};
+static const char *const absent[] = {"sqlite", "html", "prom", "db"};
 
 static const struct {
     const char *extension, *format;
@@ -57,10 +63,18 @@ static int fail_format(const char *name, size_t len, struct sf_error *err)
     for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
         if (strlen(absent[i]) == len && strncmp(absent[i], name, len) == 0)
             return sf_fail(err, "output format not built in: %.*s", (int)len, name);
-    return sf_fail(err,
-                   "unknown output format: %.*s (text, json, csv, zeek, zeek-json, none, or a file "
-                   "name ending in .txt .json .ndjson .csv .log)",
-                   (int)len, name);
+    return sf_fail(
+        err,
+        "unknown output format: %.*s (text, json, csv, zeek, zeek-json, xplot, none, or a "
+        "file name ending in .txt .json .ndjson .csv .log)",
+        (int)len, name);
+}
+
+static bool is_path_missing(int format, const char *path)
+{
+    if (path == NULL || strcmp(path, "-") == 0)
+        return openers[format].needs_folder;
+    return path[0] == '\0';
 }
 
 struct sf_sink *sf_sink_open(const char *argument, const struct sf_sink_options *options,
@@ -77,10 +91,12 @@ struct sf_sink *sf_sink_open(const char *argument, const struct sf_sink_options 
             argument = dot + 1;
         len = strlen(argument);
     }
-    *usage = format < 0 || (path != NULL && path[0] == '\0');
+    *usage = format < 0 || is_path_missing(format, path);
     if (!*usage)
-        return openers[format](path, options, err);
-    if (format >= 0)
+        return openers[format].open(path, options, err);
+    if (format >= 0 && openers[format].needs_folder)
+        sf_fail(err, "%s needs a folder: %s:DIR", argument, formats[format].name);
+    else if (format >= 0)
         sf_fail(err, "%s needs a file name after the colon", argument);
     else
         fail_format(argument, len, err);
