@@ -165,7 +165,15 @@ struct sf_views {
     struct sf_view_options options;
     struct sf_pool slots, ranges, zeek_cuts, wire_cuts, wire_labels, unacked, rows;
     struct sf_zeek_row_node *first_row, *last_row;
+    struct sf_wire_past *pasts; /* of streams whose slots are gone; NULL until the first */
 };
+
+/* wireshark_past.c: a stream's numbers and bits outlive its slot. */
+void sf_wire_remember(struct sf_views *views, const struct sf_flow_key *key,
+                      const struct sf_wire_stream *wire);
+/* True when the stream of that key is known: then *wire is as it was, but begins with no packet. */
+bool sf_wire_recall(const struct sf_views *views, const struct sf_flow_key *key,
+                    struct sf_wire_stream *wire);
 
 /* zeek.c: the connection as a whole. */
 void sf_zeek_segment(struct sf_views *views, struct sf_view_slot *slot,
@@ -203,7 +211,8 @@ void sf_zeek_drop_ranges(struct sf_views *views, struct sf_zeek_end *end);
 uint32_t sf_wire_segment(struct sf_views *views, struct sf_view_slot *slot,
                          const struct sf_segment *seg);
 void sf_wire_record(struct sf_views *views, struct sf_view_slot *slot, struct sf_record *record);
-void sf_wire_dispose(struct sf_views *views, struct sf_view_slot *slot);
+void sf_wire_dispose(struct sf_views *views, struct sf_view_slot *slot,
+                     const struct sf_flow_key *key);
 
 /* wireshark_labels.c: state for labels is made with labels_new, NULL on lack of memory. */
 struct sf_wire_labels *sf_wire_labels_new(struct sf_views *views);

@@ -32,6 +32,7 @@ void sf_views_free(struct sf_views *views)
     sf_pool_dispose(&views->wire_labels);
     sf_pool_dispose(&views->unacked);
     sf_pool_dispose(&views->rows);
+    free(views->pasts);
     free(views);
 }
 
@@ -60,7 +61,7 @@ void sf_views_record(struct sf_views *views, struct sf_record *record)
     if (slot == NULL || record->view_next_packet != 0)
         return;
     sf_zeek_dispose(views, slot, &record->key);
-    sf_wire_dispose(views, slot);
+    sf_wire_dispose(views, slot, &record->key);
     sf_pool_give(&views->slots, slot);
     record->view = NULL;
 }

@@ -70,6 +70,14 @@ static void begin(struct sf_views *views, struct sf_wire_stream *wire, const str
     wire->labels = views->options.wireshark_labels ? sf_wire_labels_new(views) : NULL;
 }
 
+/* The stream of an earlier connection goes on. */
+static void resume(struct sf_views *views, struct sf_wire_stream *wire,
+                   const struct sf_segment *seg)
+{
+    wire->first_packet = seg->packet;
+    wire->labels = views->options.wireshark_labels ? sf_wire_labels_new(views) : NULL;
+}
+
 static void set_bases(struct sf_wire_stream *wire, const struct sf_segment *seg)
 {
     enum sf_dir dir = seg->dir, other = sf_dir_other(seg->dir);
@@ -88,6 +96,8 @@ uint32_t sf_wire_segment(struct sf_views *views, struct sf_view_slot *slot,
 {
     struct sf_wire_stream *wire = &slot->wire;
     enum sf_dir dir = seg->dir;
+    if (wire->first_packet == 0 && sf_wire_recall(views, &seg->key, wire))
+        resume(views, wire, seg);
     bool is_other_number = wire->has_base[dir] && seg->seq.n != wire->base[dir];
     bool is_reused = is_other_number && (seg->flags & SF_TH_SYN);
     bool begins = wire->first_packet == 0 || (is_reused && is_pure_syn(seg));
@@ -140,8 +150,10 @@ void sf_wire_record(struct sf_views *views, struct sf_view_slot *slot, struct sf
         drop_old_cuts(views, wire, record->view_next_packet);
 }
 
-void sf_wire_dispose(struct sf_views *views, struct sf_view_slot *slot)
+void sf_wire_dispose(struct sf_views *views, struct sf_view_slot *slot,
+                     const struct sf_flow_key *key)
 {
+    sf_wire_remember(views, key, &slot->wire);
     drop_old_cuts(views, &slot->wire, UINT64_MAX);
     if (slot->wire.labels != NULL)
         sf_wire_labels_free(views, slot->wire.labels);

@@ -355,6 +355,25 @@ static void wireshark_completeness(void **state)
     }
 }
 
+/* The slot is gone, the stream is not: a later connection of the same tuple goes on with it. */
+static void tshark_never_forgets(void **state)
+{
+    (void)state;
+    struct bench bench = bench_open((struct sf_view_options){.wireshark_labels = true});
+    show_all(&bench, "0 s R 1 0 0", NULL);
+    assert_int_equal(take_record(&bench, 1, 0).wireshark_completeness, 0);
+    show_all(&bench, "900 s R 1 0 0", NULL);
+    assert_int_equal(take_record(&bench, 2, 0).wireshark_completeness, 32);
+    sf_views_free(bench.views);
+
+    bench = bench_open((struct sf_view_options){.wireshark_labels = true});
+    show_all(&bench, BOTH_WAYS CLOSE, NULL); /* 1-10 */
+    assert_int_equal(take_record(&bench, 1, 0).wireshark_completeness, 31);
+    assert_int_equal(show(&bench, "900 c S 5000 0 0"), 1u << SF_LABEL_REUSED_PORTS);
+    assert_int_equal(take_record(&bench, 11, 0).wireshark_completeness, 1);
+    sf_views_free(bench.views);
+}
+
 /* Each record gets the row and the stream that hold its first packet. */
 static void records_of_one_slot(void **state)
 {
@@ -454,6 +473,7 @@ int main(void)
         cmocka_unit_test(zeek_rows),
         cmocka_unit_test(wireshark_labels),
         cmocka_unit_test(wireshark_completeness),
+        cmocka_unit_test(tshark_never_forgets),
         cmocka_unit_test(records_of_one_slot),
         cmocka_unit_test(one_record_of_many_rows),
         cmocka_unit_test(originator_is_our_server),
