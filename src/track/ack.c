@@ -260,8 +260,9 @@ static void judge_losses(struct sf_tracker *t, struct sf_flow *flow, enum sf_dir
 
 void sf_ack_judge_losses(struct sf_tracker *t, struct sf_flow *flow, sf_ns now, bool final)
 {
-    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        if (flow->ep[dir].hole_count > 0 && flow->ep[sf_dir_other((enum sf_dir)dir)].packets > 0 &&
-            flow->ep[dir].packets > 0)
-            judge_losses(t, flow, (enum sf_dir)dir, now, final);
+    if (flow->ep[0].packets == 0 || flow->ep[1].packets == 0)
+        return;
+    /* The client's first: what is told must not depend on which address is the smaller one. */
+    for (unsigned i = 0; i < SF_DIR_COUNT; i++)
+        judge_losses(t, flow, (enum sf_dir)(flow->client ^ i), now, final);
 }

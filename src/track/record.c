@@ -238,8 +238,8 @@ void sf_record_conclude(struct sf_tracker *t, struct sf_flow *flow)
     conclude_one_sided(t, flow);
     conclude_reset(t, flow);
     conclude_closing(t, flow);
-    conclude_silence(t, flow, 0);
-    conclude_silence(t, flow, 1);
+    conclude_silence(t, flow, flow->client);
+    conclude_silence(t, flow, 1 - flow->client);
 }
 
 /* --- the record ------------------------------------------------------------------------------- */

@@ -95,6 +95,16 @@ static void take_other_iss(struct sf_turn *turn)
                  0);
 }
 
+/* Numbers chosen anew have no FIN yet. */
+static void forget_first_fin(struct sf_turn *turn)
+{
+    struct sf_flow *flow = turn->flow;
+    if (turn->snd->fin != SF_OFFSET_NONE || flow->first_fin != (uint8_t)turn->dir)
+        return;
+    bool peer_closed = turn->rcv->fin != SF_OFFSET_NONE;
+    flow->first_fin = peer_closed ? (uint8_t)sf_dir_other(turn->dir) : SF_NO_FIN;
+}
+
 void sf_sequence_locate(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
@@ -108,6 +118,7 @@ void sf_sequence_locate(struct sf_turn *turn)
         rebase(snd, seg->seq);
     else if (syn && !sf_seq_equal(seg->seq, snd->base))
         take_other_iss(turn);
+    forget_first_fin(turn);
     if (turn->is_stray)
         return;
     turn->begin = sf_offset_of(snd, seg->seq, snd->snd_nxt);
@@ -304,9 +315,11 @@ static void take_old_data(struct sf_turn *turn)
     if (turn->data_begin < snd->low) {
         /* before the first octet seen: a hole without an edge */
         sf_offset edge = end < snd->low ? end : snd->low;
+        bool is_acked = snd->snd_una >= edge && turn->rcv->packets > 0;
         if (fill.octets == 0)
             fill.first =
-                (struct sf_hole){.made_ns = turn->flow->first_ns, .acked_ns = SF_NS_UNKNOWN};
+                (struct sf_hole){.made_ns = turn->flow->first_ns,
+                                 .acked_ns = is_acked ? turn->flow->first_ns : SF_NS_UNKNOWN};
         fill.octets += (uint64_t)(edge - turn->data_begin);
         snd->low = turn->data_begin;
     }

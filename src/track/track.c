@@ -407,11 +407,13 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* SYNs still waiting: repeated into silence they were an attempt of their own. */
+/* SYNs still waiting: repeated into silence, or of an end that said nothing else, they were an
+ * attempt of their own. */
 static void settle_pending(struct sf_tracker *t, struct sf_flow *flow)
 {
     const struct sf_pending *pending = flow->pending;
-    if (pending->count > 1 && flow->last_packet < pending->segments[0].packet)
+    bool silent_since = pending->count > 1 && flow->last_packet < pending->segments[0].packet;
+    if (silent_since || flow->ep[pending->dir].packets == 0)
         flow_succeed_pending(t, flow);
     else
         absorb_pending(t, flow);

@@ -33,7 +33,8 @@ static void take_open(struct sf_turn *turn)
     if (!snd->is_window_zero)
         return;
     snd->is_window_zero = false;
-    snd->zero_time_ns += turn->seg->ts_ns - snd->zero_since_ns;
+    if (turn->seg->ts_ns > snd->zero_since_ns) /* time may go back */
+        snd->zero_time_ns += turn->seg->ts_ns - snd->zero_since_ns;
 }
 
 /* Once scaling is in force only scaled windows count: those in SYNs are not comparable. */
