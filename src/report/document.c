@@ -380,13 +380,22 @@ static json_t *meta_type(void)
     return line;
 }
 
+/* Lines come with their packet; a SYN learnt later turns the roles of the record only. */
+static json_t *role_so_far_type(void)
+{
+    json_t *type = enum_of(roles, true);
+    set(type, "description",
+        json_string("as known at this packet; the connection line has the roles as known at last"));
+    return type;
+}
+
 static json_t *event_type(const char *kind)
 {
     json_t *line = line_type("event");
     add_property(line, "packet", count_type(false));
     add_property(line, "t", type_of("number", false));
     add_property(line, "conn", count_type(false));
-    add_property(line, "end", enum_of(roles, true));
+    add_property(line, "end", role_so_far_type());
     add_property(line, "kind", json_pack("{s:s}", "const", kind));
     return line;
 }
@@ -413,7 +422,7 @@ static json_t *segment_type(void)
     add_property(line, "packet", count_type(false));
     add_property(line, "t", type_of("number", false));
     add_property(line, "conn", count_type(false));
-    add_property(line, "from", enum_of(roles, true));
+    add_property(line, "from", role_so_far_type());
     add_property(line, "flags", type_of("string", false));
     add_property(line, "seq", type_of("integer", false));
     add_property(line, "ack", type_of("integer", false));
