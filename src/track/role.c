@@ -1,26 +1,6 @@
 /* Who is the client: the sender of the SYN, the receiver of the SYN-ACK, else the likelier one. */
+#include "synfin/port.h"
 #include "track_internal.h"
-
-/* Ports on which servers of well-known services wait: those of Zeek's likely_server_ports. */
-static const uint16_t server_ports[] = {
-    21,   22,   25,   53,   79,   80,   81,   88,   135,  139,   143,  389,  443,
-    445,  465,  502,  514,  563,  585,  587,  614,  631,  636,   989,  990,  992,
-    993,  995,  1080, 1434, 1883, 2811, 3128, 3268, 3306, 3389,  5222, 5223, 5269,
-    5432, 6379, 6666, 6667, 6668, 6669, 8000, 8080, 8888, 20000,
-};
-
-static bool is_server_port(uint16_t port)
-{
-    size_t low = 0, high = sizeof server_ports / sizeof server_ports[0];
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (server_ports[middle] < port)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < sizeof server_ports / sizeof server_ports[0] && server_ports[low] == port;
-}
 
 static bool is_system_port(uint16_t port)
 {
@@ -53,7 +33,7 @@ void sf_role_begin(struct sf_flow *flow, const struct sf_segment *seg)
         set(flow, seg->dir, SF_ROLE_BY_SYN);
     } else if (syn) {
         set(flow, peer, SF_ROLE_BY_SYN_ACK);
-    } else if (!by_port(flow, is_server_port) && !by_port(flow, is_system_port)) {
+    } else if (!by_port(flow, sf_port_is_likely_server) && !by_port(flow, is_system_port)) {
         /* A RST can only be an answer. */
         set(flow, rst ? peer : seg->dir, SF_ROLE_BY_FIRST_PACKET);
         flow->role_needs_data = !rst && seg->payload_len == 0;

@@ -318,6 +318,21 @@ void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
     advance(t, now_ns);
 }
 
+/* A connection on a key that is not in the table. The one before may have left the table just now,
+ * its record not yet fetched: then the views' slot passes on. */
+static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment *seg)
+{
+    struct sf_flow *old = t->finished_first, *flow = flow_open(t, seg, t->next_id++);
+    while (old != NULL && (old->view_next_packet != 0 || old->hash != seg->hash ||
+                           memcmp(&old->key, &seg->key, sizeof old->key) != 0))
+        old = old->newer;
+    if (old == NULL || flow == NULL)
+        return flow;
+    flow->view = old->view;
+    old->view_next_packet = seg->packet;
+    return flow;
+}
+
 static bool keep_waiting(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     bool first = flow->pending == NULL;
@@ -333,7 +348,7 @@ static struct sf_flow *flow_for(struct sf_turn *turn, const struct sf_segment *s
     struct sf_tracker *t = turn->tracker;
     struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
     if (flow == NULL)
-        return flow_open(t, seg, t->next_id++);
+        return flow_follow(t, seg);
     switch (sf_reuse_judge(flow, seg)) {
     case SF_REUSE_NO: return flow;
     case SF_REUSE_NEW: return flow_succeed(t, flow, seg, t->next_id++);

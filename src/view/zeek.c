@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "synfin/bytes.h"
+#include "synfin/port.h"
 #include "view_internal.h"
 
 /* scripts/base/init-bare.zeek: tcp_attempt_delay, tcp_SYN_timeout, tcp_session_timer,
@@ -12,23 +13,6 @@ static const sf_ns FIRST_EXPIRE_CHECK = 5 * SF_SEC;
 static const sf_ns EXPIRE_CHECK_PERIOD = 6 * SF_SEC;
 static const sf_ns CONNECTION_LINGER = 5 * SF_SEC;
 static const sf_ns HANDSHAKE_INACTIVITY = 60 * SF_SEC;
-
-/* likely_server_ports, as the protocol scripts loaded by default fill it. */
-static const uint16_t likely_server_ports[] = {
-    21,   22,   25,   53,   79,   80,   81,   88,   135,  139,   143,  389,  443,
-    445,  465,  502,  514,  563,  585,  587,  614,  631,  636,   989,  990,  992,
-    993,  995,  1080, 1434, 1883, 2811, 3128, 3268, 3306, 3389,  5222, 5223, 5269,
-    5432, 6379, 6666, 6667, 6668, 6669, 8000, 8080, 8888, 20000,
-};
-
-static bool is_likely_server(uint16_t port)
-{
-    for (size_t i = 0; i < sizeof likely_server_ports / sizeof likely_server_ports[0]; i++) {
-        if (likely_server_ports[i] == port)
-            return true;
-    }
-    return false;
-}
 
 static bool is_broadcast(const struct sf_flow_key *key, enum sf_dir dir)
 {
@@ -44,9 +28,9 @@ static bool starts_flipped(const struct sf_segment *seg)
         return false;
     uint16_t source = seg->key.port[seg->dir];
     uint16_t destination = seg->key.port[sf_dir_other(seg->dir)];
-    if (!is_likely_server(source) || is_broadcast(&seg->key, sf_dir_other(seg->dir)))
+    if (!sf_port_is_likely_server(source) || is_broadcast(&seg->key, sf_dir_other(seg->dir)))
         return false;
-    return !is_likely_server(destination) || (!has_syn && source < destination);
+    return !sf_port_is_likely_server(destination) || (!has_syn && source < destination);
 }
 
 static void begin(struct sf_zeek_conn *conn, const struct sf_segment *seg)
