@@ -51,6 +51,10 @@ class Tool:
     def is_worth_a_run(self):
         return not self.costs or not self.failure() and self.costs[0].wall < SLOW
 
+    def label(self, total):
+        """Its name, starred when it saw only a part of the `total` packets."""
+        return self.name if self.packets == total else f"{self.name} *"
+
     def failure(self):
         return next((cost.failure for cost in self.costs if cost.failure), "")
 
@@ -151,7 +155,7 @@ def mix_table(result):
     yield "| | CPU s | wall s | µs a packet | against synfin -j1 | peak MiB |"
     yield "|---|---:|---:|---:|---:|---:|"
     for tool in result.tools:
-        name = f"{tool.name}{' *' if tool.packets != result.truth['packets'] else ''}"
+        name = tool.label(result.truth["packets"])
         if tool.failure():
             yield f"| {name} | {tool.failure()} | | | | |"
             continue
@@ -174,7 +178,8 @@ def mix_section(result):
 def instruction_section(counts):
     yield "## Instructions a packet"
     yield ""
-    yield f"Counted by callgrind over {spaced(COUNTED)} packets, without the start."
+    yield (f"Counted by callgrind over {spaced(COUNTED)} packets, without the start; fewer "
+           "connections at once in proportion.")
     yield ""
     yield "| mix | pcap_loop | synfin -j1 -o none |"
     yield "|---|---:|---:|"
@@ -207,18 +212,18 @@ def intro(rounds, loads):
            f"{os.cpu_count()} cores of {processor()}, Linux {platform.release()}, "
            f"{datetime.date.today()}. {version_line()}.")
     yield (f"Load average between {min(loads):.1f} and {max(loads):.1f}"
-           + (": the machine did other work meanwhile, so wall times mean little; CPU times are "
-              "inflated as well, for all alike, and ratios hold better than seconds." if busy
-              else "."))
+           + (": the machine did other work meanwhile, so wall times mean little and CPU times "
+              "are inflated too; ratios hold better than seconds." if busy else "."))
     yield ""
     yield ("CPU is user and system time; the captures are in memory. Programs may use "
            f"{MEMORY >> 30} GiB. Packets are cut behind their headers, except in bulk. "
-           f"(*) on {spaced(SLICE)} packets of the same mix.")
+           f"(*) on {spaced(SLICE)} packets of the same mix, with fewer connections at once in "
+           "proportion.")
     yield ""
     yield ("`synfin -jN` runs with `-o none`, `--json` writes to /dev/null. `pcap_loop` counts "
-           "packets and nothing else. softflowd keeps flows, argus flows with TCP state, tcptrace "
-           "both ends of each connection, tshark dissects every packet: they do different work, "
-           "and none does all that synfin does.")
+           "packets and nothing else. softflowd keeps flows (with -m, so that it need not drop "
+           "any), argus flows with TCP state, tcptrace both ends of each connection, tshark "
+           "dissects every packet: they do different work.")
     yield ""
     yield ("`scripts/bench` measures all of this again, `scripts/bench --quick` in a minute with "
            "small captures. The captures come from tests/bench/generate, octet for octet the "
@@ -230,10 +235,12 @@ def intro(rounds, loads):
 def draw(results):
     groups = []
     for result in results:
-        rows = [(t.name, t.per_packet(), t.failure(), t.kind) for t in result.tools]
+        total = result.truth["packets"]
+        rows = [(t.label(total), t.per_packet(), t.failure(), t.kind) for t in result.tools]
         groups.append((f"{result.mix}: {MIXES[result.mix]}", rows))
     return picture.bars("CPU time a packet, microseconds",
-                        "Log scale; shorter is better. Each program does other work.", groups)
+                        "Log scale; shorter is better. The programs do different work. "
+                        "* on 1 M packets, fewer connections at once", groups)
 
 
 def parse():
