@@ -179,6 +179,7 @@ struct sf_reset {
     uint8_t state_before[SF_DIR_COUNT];
     bool proved_before[SF_DIR_COUNT];
     uint64_t outstanding[SF_DIR_COUNT]; /* octets that each end had unacknowledged */
+    sf_offset snd_nxt; /* of its sender: an ACK beyond proves that the receiver went on */
 };
 
 enum sf_role_basis { SF_ROLE_BY_FIRST_PACKET, SF_ROLE_BY_PORT, SF_ROLE_BY_SYN_ACK, SF_ROLE_BY_SYN };
@@ -213,6 +214,7 @@ struct sf_flow {
     bool fins_crossed, reset_before_both_fins;
     bool has_syn_ack, has_alternative;
     sf_seq alternative_iss; /* of a second SYN-ACK, until the client acknowledges one */
+    sf_ns fin_ns;           /* of the latest first FIN of an end */
     uint8_t first_fin;      /* enum sf_dir, 0xff: none */
     uint8_t last_dir;       /* who sent the last packet */
     int8_t last_data_dir;   /* -1: none */

@@ -16,6 +16,8 @@ static void listen_to(sigset_t *set)
     sigemptyset(set);
     add_unless_ignored(set, SIGINT);
     add_unless_ignored(set, SIGTERM);
+    add_unless_ignored(set,
+                       SIGHUP); /* outputs are not reopened yet: it ends the capture in order */
     sigaddset(set, SIGUSR1);
 }
 

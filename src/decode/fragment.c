@@ -139,9 +139,10 @@ static void add_header(struct datagram *datagram, const struct sf_walk *walk)
 /* False when the fragment contradicts those that came: then it is not used. */
 static bool is_consistent(const struct datagram *datagram, const struct sf_ip *ip, uint32_t len)
 {
-    uint32_t end = ip->offset + len;
-    if (len == 0 || end > BLOCKS * BLOCK)
+    /* Where the total length is 0 the frame's counts, and that may be anything. */
+    if (len == 0 || len > BLOCKS * BLOCK - ip->offset)
         return false;
+    uint32_t end = ip->offset + len;
     if (datagram->total != 0 && end > datagram->total)
         return false;
     if (ip->more_fragments)

@@ -1,7 +1,11 @@
 /* IPv4, IPv6 and its extension headers, and what they carry. */
 #include "decode_internal.h"
 
-enum { IPV4_HEADER_MIN = 20, IPV6_HEADER = 40 };
+enum {
+    IPV4_HEADER_MIN = 20,
+    IPV6_HEADER = 40,
+    OFFLOAD_MAX = 1 << 20, /* no card or kernel joins more into one packet */
+};
 
 /* With a source route not yet travelled to its end, the last address of the route is the
  * destination (RFC 791 §3.1) and the one in the TCP pseudo-header. */
@@ -46,6 +50,8 @@ static inline enum sf_verdict parse_ipv4(struct sf_cut *cut, struct sf_ip *ip, b
     /* 0 is what a host writes that leaves segmentation to its network card. */
     ip->length_guessed = total == 0;
     ip->beyond_frame = total > cut->wire ? total - cut->wire : 0;
+    if (total == 0 && cut->wire > OFFLOAD_MAX)
+        sf_cut_resize(cut, cut->cap); /* the frame's length is nonsense, too */
     if (total != 0)
         sf_cut_resize(cut, total);
     uint16_t fragment = sf_be16(header + 6);

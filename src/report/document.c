@@ -425,7 +425,7 @@ static json_t *segment_type(void)
     add_property(line, "from", role_so_far_type());
     add_property(line, "flags", type_of("string", false));
     add_property(line, "seq", type_of("integer", false));
-    add_property(line, "ack", type_of("integer", false));
+    add_property(line, "ack", type_of("integer", true));
     add_property(line, "len", count_type(false));
     add_property(line, "window", count_type(false));
     add_property(line, "labels", labels_type());

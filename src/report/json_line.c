@@ -73,7 +73,10 @@ void sf_put_json_segment(struct sf_buffer *buffer, const struct sf_segment_line 
     PUT(buffer, ",\"seq\":");
     sf_put_signed(buffer, judgement->seq);
     PUT(buffer, ",\"ack\":");
-    sf_put_signed(buffer, judgement->ack);
+    if (line->segment->flags & SF_TH_ACK)
+        sf_put_signed(buffer, judgement->ack);
+    else
+        PUT(buffer, "null");
     PUT(buffer, ",\"len\":");
     sf_put_count(buffer, line->segment->payload_len);
     PUT(buffer, ",\"window\":");

@@ -5,6 +5,9 @@
 
 enum { CHANGES_MAX = 4096 };
 
+/* FINs further apart did not cross: one of them was lost. */
+static const sf_ns CROSSING_MAX = SF_SEC;
+
 static void add_change(struct sf_flow *flow, const struct sf_change *change)
 {
     if (flow->change_count == flow->change_capacity) {
@@ -182,7 +185,9 @@ static void send_fin(struct sf_turn *turn)
         return;
     }
     const struct sf_endpoint *rcv = turn->rcv;
-    if (rcv->fin != SF_OFFSET_NONE && !(turn->has_ack && turn->ack > rcv->fin) &&
+    bool soon = turn->seg->ts_ns - flow->fin_ns <= CROSSING_MAX;
+    flow->fin_ns = turn->seg->ts_ns;
+    if (soon && rcv->fin != SF_OFFSET_NONE && !(turn->has_ack && turn->ack > rcv->fin) &&
         !turn->snd->acked_peer_fin && !flow->fins_crossed) {
         flow->fins_crossed = true;
         sf_note(turn->tracker, flow, SF_ANOMALY_SIMULTANEOUS_CLOSE, SF_EITHER_END,

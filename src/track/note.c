@@ -108,9 +108,10 @@ static const char *const kind_texts[] = {
     [SF_KIND_DEAD_PEER] = "kind=dead_peer: one end sent on, the other answered RST as if it had no "
                           "such connection",
     [SF_KIND_REOPEN] = "kind=reopen: one end opened anew, the other still had the old connection",
-    [SF_KIND_SUSPECTED] = "kind=suspected: no packet from the peer for 15 s or more in spite of "
-                          "three or more sendings",
+    [SF_KIND_SUSPECTED] = "kind=suspected: silent for 15 s or more in spite of three or more "
+                          "sendings of its peer",
     [SF_KIND_SYN_RECEIVED] = "stage=syn_received: the SYN-ACK was never acknowledged",
+    [SF_KIND_IN_WINDOW] = "a RST in the window but not exact: whether it counted is not known",
     [SF_KIND_ACK_UNCONFIRMED] =
         "stage=ack_unconfirmed: the handshake's ACK passed the tap, yet the "
         "server repeated its SYN-ACK",
@@ -138,7 +139,7 @@ static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_CAPTURE_LOSS] = "{o} were acknowledged but never captured",
     [SF_ANOMALY_TAP_REORDER] = "{n} packet{s} captured after what answers {it}",
     [SF_ANOMALY_CAPTURE_DUPLICATE] = "{n} packet{s} captured again",
-    [SF_ANOMALY_BEYOND_WINDOW] = "{n} segment{s}, up to {o} in all beyond the peer's window",
+    [SF_ANOMALY_BEYOND_WINDOW] = "{n} segment{s}, up to {o} beyond the peer's window",
     [SF_ANOMALY_ZERO_WINDOW] = "{n} packet{s} advertised a window of 0",
     [SF_ANOMALY_WINDOW_FULL] = "{n} segment{s} filled the peer's window",
     [SF_ANOMALY_ZERO_WINDOW_PROBE] = "{n} probe{s} of the closed window",
@@ -239,7 +240,7 @@ void sf_note_detail(const struct sf_flow *flow, const struct sf_noted *noted,
     struct writer w = {out, out + SF_DETAIL_TEXT - 1};
     if (noted->name == SF_ANOMALY_ICMP_ERROR)
         put_icmp(&w, noted);
-    else if (patterns[noted->name] == NULL)
+    else if (patterns[noted->name] == NULL || noted->kind != SF_KIND_NONE)
         put(&w, kind_texts[noted->kind]);
     else
         put_pattern(&w, patterns[noted->name], noted);

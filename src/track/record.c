@@ -221,7 +221,8 @@ static void conclude_silence(struct sf_tracker *t, struct sf_flow *flow, int dir
 static void conclude_reset(struct sf_tracker *t, struct sf_flow *flow)
 {
     if (flow->challenge_packet != 0 && !has_reset(flow))
-        sf_note(t, flow, SF_ANOMALY_RESET_INVALID, flow->challenge_by, flow->challenge_packet, 0);
+        sf_note_kind(t, flow, SF_ANOMALY_RESET_INVALID, flow->challenge_by, flow->challenge_packet,
+                     0, SF_KIND_IN_WINDOW, SF_WARNING);
     if (flow->reset.packet == 0 || flow->reset.effect != SF_EFFECT_UNKNOWN)
         return;
     const struct sf_endpoint *receiver = &flow->ep[1 - flow->reset.by];

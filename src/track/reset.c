@@ -188,6 +188,7 @@ static void accept_reset(struct sf_turn *turn, enum sf_reset_kind kind,
         .kind = (uint8_t)kind,
         .validity = (uint8_t)validity,
         .effect = SF_EFFECT_UNKNOWN,
+        .snd_nxt = turn->snd->snd_nxt,
         .outstanding = {sf_outstanding(&flow->ep[0]), sf_outstanding(&flow->ep[1])}};
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         flow->reset.state_before[dir] = flow->ep[dir].state;
@@ -256,9 +257,17 @@ static void judge_challenge(struct sf_turn *turn)
 
 static bool is_crossing(const struct sf_turn *turn)
 {
+    const struct sf_reset *reset = &turn->flow->reset;
+    if (turn->has_ack && turn->ack > reset->snd_nxt)
+        return false; /* it has what was sent after the RST */
     sf_ns rtt = sf_flow_rtt(turn->flow);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        sf_ns srtt = turn->flow->ep[dir].srtt_ns;
+        if (sf_ns_known(srtt) && srtt > SF_MSEC && srtt < rtt)
+            rtt = srtt;
+    }
     sf_ns limit = sf_ns_known(rtt) ? rtt + CROSSING_SLACK : CROSSING_UNKNOWN;
-    return turn->seg->ts_ns - turn->flow->reset.ts_ns <= limit;
+    return turn->seg->ts_ns - reset->ts_ns <= limit;
 }
 
 static void take_ignored(struct sf_turn *turn)

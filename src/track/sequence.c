@@ -442,7 +442,7 @@ void sf_sequence_stray(struct sf_turn *turn)
         return;
     count_payload(turn);
     if (snd->right_edge != SF_OFFSET_NONE && turn->data_end > snd->right_edge)
-        sf_turn_note(turn, SF_ANOMALY_BEYOND_WINDOW, (uint64_t)(turn->data_end - snd->right_edge));
+        sf_window_note_beyond(turn);
 }
 
 void sf_sequence_segment(struct sf_turn *turn)

@@ -52,6 +52,7 @@ enum sf_note_kind {
     SF_KIND_SUSPECTED,
     SF_KIND_SYN_RECEIVED,
     SF_KIND_ACK_UNCONFIRMED,
+    SF_KIND_IN_WINDOW, /* of reset_invalid: not exact, and nothing tells what came of it */
 };
 
 const char *sf_reset_kind_name(enum sf_reset_kind kind);
@@ -212,8 +213,9 @@ void sf_sequence_stray(struct sf_turn *turn);
 void sf_ack_segment(struct sf_turn *turn); /* ack.c: what the ACK says */
 void sf_ack_judge_losses(struct sf_tracker *tracker, struct sf_flow *flow, sf_ns now_ns,
                          bool final);
-void sf_window_segment(struct sf_turn *turn);   /* window.c: what the sender grants */
-void sf_window_check(struct sf_turn *turn);     /* window.c: does it fit what it was granted */
+void sf_window_segment(struct sf_turn *turn); /* window.c: what the sender grants */
+void sf_window_check(struct sf_turn *turn);   /* window.c: does it fit what it was granted */
+void sf_window_note_beyond(struct sf_turn *turn);
 void sf_open_alternative(struct sf_turn *turn); /* open.c: which of two SYN-ACKs counts */
 void sf_open_segment(struct sf_turn *turn);     /* open.c: SYNs and the handshake's facts */
 void sf_reset_segment(struct sf_turn *turn);    /* reset.c: a RST */

@@ -169,7 +169,7 @@ static void say_incomplete(struct sentence *s, const struct sf_record *r)
 /* --- endings -----------------------------------------------------------------------------------
  */
 
-static void say_fin(struct sentence *s, const struct sf_record *r)
+static void say_fin(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     const char *first = r->close_first, *second = other_role(first);
     const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, first),
@@ -185,7 +185,9 @@ static void say_fin(struct sentence *s, const struct sf_record *r)
         say_span(s, b->t_ns - a->t_ns);
         say(s, " later");
     }
+    bool neither = !flow->ep[0].fin_acked && !flow->ep[1].fin_acked;
     say(s, strcmp(r->close_how, "fin") == 0 ? "; both FINs were acknowledged: "
+           : neither                        ? "; neither FIN was acknowledged: "
                                             : "; the last FIN's acknowledgement was not seen: ");
     say_octets(s, r);
     say(s, ".");
@@ -306,7 +308,12 @@ static void say_open(struct sentence *s, const struct sf_flow *flow, const struc
         [SF_ENDED_IDLE] = "Silent for longer than the idle timeout",
         [SF_ENDED_EVICTED] = "Evicted to keep within the memory bound",
     };
-    say(s, "%s; ", left[flow->ended_by]);
+    const struct sf_anomaly_entry *silent = anomaly(r, SF_ANOMALY_PEER_SILENT);
+    if (silent != NULL)
+        say(s, "%s fell silent: %s (packet %llu); ", capital(other_role(sf_role_name(silent->end))),
+            silent->detail, (unsigned long long)silent->first_packet);
+    else
+        say(s, "%s; ", left[flow->ended_by]);
     say_octets(s, r);
     say(s, ".");
 }
@@ -345,19 +352,23 @@ static void say_anomaly(struct sentence *s, const struct sf_anomaly_entry *entry
 
 enum { TROUBLES_SAID = 2 };
 
-/* say_reset() has told of the half-open connection that a RST ended. */
+/* The first sentence has told of a half-open connection that a RST ended, and of an end that fell
+ * silent. */
 static bool is_told(const struct sf_record *r, enum sf_anomaly name)
 {
-    return name == SF_ANOMALY_HALF_OPEN && r->reset_by != NULL;
+    bool silence = name == SF_ANOMALY_PEER_SILENT || name == SF_ANOMALY_HALF_OPEN;
+    bool ended = name == SF_ANOMALY_HALF_OPEN && r->reset_by != NULL;
+    bool open = strcmp(r->close_how, "none") == 0;
+    return ended || (silence && open && anomaly(r, SF_ANOMALY_PEER_SILENT) != NULL);
 }
 
 /* What went wrong on the way, the most telling first. */
 static void say_trouble(struct sentence *s, const struct sf_record *r)
 {
     static const enum sf_anomaly told[] = {
-        SF_ANOMALY_HALF_OPEN,      SF_ANOMALY_KEEP_ALIVE_UNANSWERED, SF_ANOMALY_PEER_SILENT,
-        SF_ANOMALY_RESET_IGNORED,  SF_ANOMALY_RESET_CHALLENGED,      SF_ANOMALY_ZERO_WINDOW,
-        SF_ANOMALY_RETRANSMISSION, SF_ANOMALY_CAPTURE_LOSS,
+        SF_ANOMALY_HALF_OPEN,     SF_ANOMALY_KEEP_ALIVE_UNANSWERED, SF_ANOMALY_PEER_SILENT,
+        SF_ANOMALY_RESET_INVALID, SF_ANOMALY_RESET_IGNORED,         SF_ANOMALY_RESET_CHALLENGED,
+        SF_ANOMALY_ZERO_WINDOW,   SF_ANOMALY_RETRANSMISSION,        SF_ANOMALY_CAPTURE_LOSS,
     };
     unsigned said = 0;
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
@@ -389,7 +400,7 @@ static void say_ending(struct sentence *s, const struct sf_flow *flow, const str
     else if (r->reset_by != NULL)
         say_reset(s, flow, r);
     else if (strcmp(r->close_how, "fin") == 0 || strcmp(r->close_how, "fin_unacked") == 0)
-        say_fin(s, r);
+        say_fin(s, flow, r);
     else if (strcmp(r->close_how, "simultaneous") == 0)
         say_simultaneous_close(s, r);
     else if (strcmp(r->close_how, "half_closed") == 0)

@@ -76,6 +76,16 @@ void sf_window_segment(struct sf_turn *turn)
         rcv->right_edge = acked + window;
 }
 
+/* The largest excess is what counts: those of one flight overlap. */
+void sf_window_note_beyond(struct sf_turn *turn)
+{
+    uint64_t excess = (uint64_t)(turn->data_end - turn->snd->right_edge);
+    const struct sf_noted *noted =
+        sf_noted_find(turn->flow, SF_ANOMALY_BEYOND_WINDOW, (int)turn->dir);
+    uint64_t known = noted == NULL ? 0 : noted->value;
+    sf_turn_note(turn, SF_ANOMALY_BEYOND_WINDOW, excess > known ? excess - known : 0);
+}
+
 void sf_window_check(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
@@ -87,6 +97,6 @@ void sf_window_check(struct sf_turn *turn)
         turn->labels |= 1u << SF_LABEL_WINDOW_FULL;
         sf_turn_note(turn, SF_ANOMALY_WINDOW_FULL, 0);
     } else if (turn->data_end > snd->right_edge) {
-        sf_turn_note(turn, SF_ANOMALY_BEYOND_WINDOW, (uint64_t)(turn->data_end - snd->right_edge));
+        sf_window_note_beyond(turn);
     }
 }
