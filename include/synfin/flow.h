@@ -100,7 +100,6 @@ struct sf_endpoint {
     sf_ns srtt_ns, rttvar_ns; /* RFC 6298, from the samples at the tap; UNKNOWN: none yet */
 
     /* window this end advertises */
-    uint32_t window_raw;
     uint8_t shift;
     bool has_window, has_wscale, is_window_zero;
     uint32_t window_now, window_min, window_max; /* octets, scaled where the scale is known */
@@ -108,16 +107,15 @@ struct sf_endpoint {
     sf_ns zero_since_ns, zero_time_ns;
 
     /* last packet */
-    sf_seq last_seq, last_ack;
+    sf_seq last_ack;
     uint16_t last_ip_id;
     uint16_t last_flags, last_window;
     bool last_is_keep_alive, last_is_probe;
     sf_offset probe_end; /* after an unacknowledged window probe octet, or NONE */
     sf_ns last_ns;
-    uint32_t ts_recent; /* newest TSval sent */
     sf_ns ts_recent_ns;
     uint32_t ts_echoed; /* newest TSecr sent: the peer's TSval that it holds at least */
-    bool has_ts_recent, has_ts_echoed;
+    bool has_ts_echoed;
 
     /* options and addresses of its SYN and packets */
     uint16_t mss;
@@ -210,8 +208,8 @@ struct sf_flow {
 
     /* opening */
     sf_ns syn_ns, syn_ack_ns, ack_ns;
-    bool is_midstream, is_simultaneous, is_split, is_fast_open, is_refused, is_reuse;
-    bool fins_crossed, reset_before_both_fins;
+    bool is_midstream, is_simultaneous, is_split, is_fast_open, is_refused;
+    bool fins_crossed;
     bool has_syn_ack, has_alternative;
     sf_seq alternative_iss; /* of a second SYN-ACK, until the client acknowledges one */
     sf_ns fin_ns;           /* of the latest first FIN of an end */
@@ -222,12 +220,10 @@ struct sf_flow {
 
     /* closing */
     bool is_closed;
-    sf_ns closed_ns;
     struct sf_reset reset;
     sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
     uint64_t challenge_packet; /* that RST, 0 once it is judged */
     uint8_t challenge_by;
-    uint8_t after_fin_reset; /* 1 + enum sf_dir of a RST after both FINs were acknowledged */
 
     struct sf_change *changes;
     struct sf_noted *notes;

@@ -205,8 +205,6 @@ static void take_timestamps(struct sf_turn *turn)
         sf_seq_distance(sf_seq_of(rcv->ts_echoed), sf_seq_of(options->ts_val)) < -PAWS_SLACK &&
         turn->seg->ts_ns - snd->ts_recent_ns < 24 * 86400 * SF_SEC)
         sf_turn_note(turn, SF_ANOMALY_PAWS_VIOLATION, 0);
-    snd->has_ts_recent = true;
-    snd->ts_recent = options->ts_val;
     snd->ts_recent_ns = turn->seg->ts_ns;
     if (!(turn->seg->flags & SF_TH_ACK) || options->ts_ecr == 0)
         return; /* 0 is what an end sends that has nothing to echo */

@@ -355,8 +355,7 @@ static void fill_progress(const struct sf_flow *flow, int dir, struct sf_record_
     out->response_time = times_of(is_server ? &ep->response : &(struct sf_samples){0});
 }
 
-static void fill_window(const struct sf_tracker *t, const struct sf_flow *flow, int dir,
-                        struct sf_record_end *out)
+static void fill_window(const struct sf_flow *flow, int dir, struct sf_record_end *out)
 {
     const struct sf_endpoint *ep = &flow->ep[dir];
     out->window_min = ep->has_window ? ep->window_min : SF_COUNT_UNKNOWN;
@@ -364,11 +363,9 @@ static void fill_window(const struct sf_tracker *t, const struct sf_flow *flow, 
     out->window_last = ep->has_window ? ep->window_now : SF_COUNT_UNKNOWN;
     sf_ns open_since = ep->is_window_zero ? flow->last_ns - ep->zero_since_ns : 0;
     out->zero_window_time_ns = ep->zero_time_ns + open_since;
-    (void)t;
 }
 
-static void fill_end(const struct sf_tracker *t, const struct sf_flow *flow, int dir,
-                     struct sf_record_end *out)
+static void fill_end(const struct sf_flow *flow, int dir, struct sf_record_end *out)
 {
     const struct sf_endpoint *ep = &flow->ep[dir];
     sf_address_text(out->ip, flow->key.addr[dir], flow->key.scope.ip_version);
@@ -378,7 +375,7 @@ static void fill_end(const struct sf_tracker *t, const struct sf_flow *flow, int
     fill_options(flow, dir, out);
     fill_counts(ep, out);
     fill_progress(flow, dir, out);
-    fill_window(t, flow, dir, out);
+    fill_window(flow, dir, out);
 }
 
 static void fill_opening(const struct sf_flow *flow, struct sf_record *out)
@@ -502,8 +499,8 @@ void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record
     }
     fill_opening(flow, out);
     fill_closing(flow, out);
-    fill_end(t, flow, flow->client, &out->end[SF_CLIENT]);
-    fill_end(t, flow, 1 - flow->client, &out->end[SF_SERVER]);
+    fill_end(flow, flow->client, &out->end[SF_CLIENT]);
+    fill_end(flow, 1 - flow->client, &out->end[SF_SERVER]);
     fill_timeline(t, flow, out);
     fill_anomalies(t, flow, out);
     sf_record_verdict(flow, out);

@@ -143,7 +143,6 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
         return NULL;
     }
     flow->view = view;
-    flow->is_reuse = true;
     sf_note(t, flow, SF_ANOMALY_PORT_REUSED, SF_EITHER_END, first->packet, 0);
     if (pending == NULL)
         return flow;
@@ -203,7 +202,6 @@ static void remember_last(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     const struct sf_segment *seg = turn->seg;
-    snd->last_seq = seg->seq;
     snd->last_ack = seg->ack;
     snd->last_ip_id = seg->ip_id;
     snd->last_flags = seg->flags;
@@ -253,7 +251,7 @@ static void process(struct sf_turn *turn)
         sf_flow_table_touch(t->table, flow,
                             turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
     if (flow->is_closed || before[0] != flow->ep[0].state || before[1] != flow->ep[1].state)
-        sf_life_update_closed(t, flow, turn->seg->ts_ns);
+        sf_life_update_closed(t, flow);
 }
 
 static void fill_judgement(const struct sf_turn *turn, struct sf_judgement *out)

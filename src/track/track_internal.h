@@ -168,7 +168,7 @@ static inline enum sf_role sf_role_of(const struct sf_flow *flow, int end)
 void sf_life_segment(struct sf_turn *turn);                  /* anything but RST */
 void sf_life_reset(struct sf_turn *turn);                    /* an acceptable RST */
 void sf_life_restore(struct sf_turn *turn, enum sf_dir dir); /* the RST was ignored */
-void sf_life_update_closed(struct sf_tracker *tracker, struct sf_flow *flow, sf_ns now_ns);
+void sf_life_update_closed(struct sf_tracker *tracker, struct sf_flow *flow);
 bool sf_flow_both_fins_acked(const struct sf_flow *flow);
 
 /* --- hole.c: what the tap has not seen ---------------------------------------------------------
