@@ -1,14 +1,13 @@
 /* The order of the phases for one segment, and which connection a segment belongs to. */
 #include "synfin/track.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "track_internal.h"
 
 /* Octets that an open connection holds besides its fixed part, on average: for --max-memory. */
-enum { FLOW_EXTRAS = 512 };
+enum { FLOW_EXTRAS = 2000 };
 
 struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
 {
@@ -93,10 +92,35 @@ static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *
     return flow;
 }
 
+/* The SYNs that waited opened nothing: they are stray packets of the connection. */
+static void absorb_pending(struct sf_tracker *t, struct sf_flow *flow)
+{
+    struct sf_pending *pending = flow->pending;
+    flow->pending = NULL;
+    for (unsigned i = 0; i < pending->count; i++) {
+        const struct sf_segment *seg = &pending->segments[i];
+        struct sf_turn turn = {.tracker = t,
+                               .flow = flow,
+                               .seg = seg,
+                               .snd = &flow->ep[seg->dir],
+                               .rcv = &flow->ep[sf_dir_other(seg->dir)],
+                               .dir = seg->dir,
+                               .is_replay = true};
+        uint64_t last = flow->last_packet;
+        sf_count_segment(&turn);
+        if (last > flow->last_packet)
+            flow->last_packet = last;
+    }
+    free(pending->segments);
+    free(pending);
+}
+
 /* Concludes the flow's story and queues its record. */
 static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
 {
     bool closed = flow->is_closed && ended_by != SF_ENDED_REUSED;
+    if (flow->pending != NULL)
+        absorb_pending(t, flow);
     flow->ended_by = (uint8_t)(closed ? SF_ENDED_CLOSED : ended_by);
     sf_record_conclude(t, flow);
     sf_flow_table_remove(t->table, flow);
@@ -158,29 +182,6 @@ static struct sf_flow *flow_succeed_pending(struct sf_tracker *t, struct sf_flow
 {
     struct sf_segment first = old->pending->segments[0];
     return flow_succeed(t, old, &first, old->pending->id);
-}
-
-/* The SYNs that waited opened nothing: they are stray packets of the connection. */
-static void absorb_pending(struct sf_tracker *t, struct sf_flow *flow)
-{
-    struct sf_pending *pending = flow->pending;
-    flow->pending = NULL;
-    for (unsigned i = 0; i < pending->count; i++) {
-        const struct sf_segment *seg = &pending->segments[i];
-        struct sf_turn turn = {.tracker = t,
-                               .flow = flow,
-                               .seg = seg,
-                               .snd = &flow->ep[seg->dir],
-                               .rcv = &flow->ep[sf_dir_other(seg->dir)],
-                               .dir = seg->dir,
-                               .is_replay = true};
-        uint64_t last = flow->last_packet;
-        sf_count_segment(&turn);
-        if (last > flow->last_packet)
-            flow->last_packet = last;
-    }
-    free(pending->segments);
-    free(pending);
 }
 
 /* --- one segment ---------------------------------------------------------------------------- */
@@ -439,12 +440,25 @@ static void settle_all(struct sf_tracker *t, struct sf_flow **flows, size_t coun
             settle_pending(t, flows[i]);
 }
 
+/* Without memory for the order of ids. */
+static void finish_unsorted(struct sf_tracker *t)
+{
+    for (int list = 0; list < SF_FLOW_LIST_COUNT; list++) {
+        struct sf_flow *flow;
+        while ((flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list)) != NULL)
+            flow_finish(t, flow, SF_ENDED_OPEN);
+    }
+}
+
 void sf_tracker_finish(struct sf_tracker *t)
 {
     release_handed_out(t);
     size_t count = sf_flow_table_count(t->table);
     struct sf_flow **flows = malloc((count + 1) * sizeof *flows);
-    assert(flows != NULL);
+    if (flows == NULL) {
+        finish_unsorted(t);
+        return;
+    }
     sf_flow_table_all(t->table, flows);
     qsort(flows, count, sizeof *flows, by_id);
     settle_all(t, flows, count);
