@@ -8,7 +8,7 @@ house_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 house_build_packages=(gcc libc6-dev meson pkg-config libpcap-dev libjansson-dev uthash-dev
     libxxhash-dev libmd-dev zlib1g-dev libzstd-dev liblz4-dev)
 # shellcheck disable=SC2034
-house_test_packages=(libcmocka-dev python3 python3-jsonschema clang clang-format
+house_test_packages=(libcmocka-dev python3 python3-jsonschema clang libclang-rt-dev clang-format
     universal-ctags shellcheck tshark tcptrace)
 
 house_say() {

@@ -1,0 +1,123 @@
+/* Fails the n-th allocation of a whole run, for every n: what is told may be less, the program goes
+ * on. The linker sends the project's own calls here (--wrap). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "synfin/capture.h"
+#include "synfin/decode.h"
+#include "synfin/view.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+/* The wrapped functions have no argument of ours. */
+static uint64_t calls, fails_at;
+
+static bool is_to_fail(void)
+{
+    return ++calls == fails_at;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_to_fail() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_to_fail() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return is_to_fail() ? NULL : __real_realloc(memory, size);
+}
+
+struct run {
+    struct sf_decoder *decoder;
+    struct sf_tracker *tracker;
+    struct sf_views *views;
+};
+
+static void fetch(struct run *run)
+{
+    struct sf_event event;
+    while (sf_tracker_event(run->tracker, &event))
+        continue;
+    struct sf_record record;
+    while (sf_tracker_record(run->tracker, &record))
+        sf_views_record(run->views, &record);
+    struct sf_zeek_row row;
+    while (sf_views_zeek_row(run->views, &row))
+        continue;
+}
+
+static void take(struct run *run, const struct sf_packet *packet)
+{
+    struct sf_decoded decoded;
+    enum sf_verdict verdict = sf_decode(run->decoder, packet, &decoded);
+    if (verdict == SF_VERDICT_OK) {
+        struct sf_judgement judgement;
+        sf_tracker_segment(run->tracker, &decoded.segment, &judgement);
+        sf_views_segment(run->views, &decoded.segment, &judgement);
+    } else if (decoded.has_quote) {
+        sf_tracker_icmp(run->tracker, &decoded.quote);
+    }
+    fetch(run);
+}
+
+static void read_all(struct run *run, const char *path)
+{
+    struct sf_capture_options options = {.files = &path, .file_count = 1};
+    struct sf_capture *capture;
+    struct sf_error err;
+    bool filter_bad = false;
+    if (sf_capture_open(&capture, &options, &filter_bad, &err) != 0)
+        return;
+    struct sf_packet packets[16];
+    size_t count;
+    while ((count = sf_capture_next(capture, packets, 16)) > 0)
+        for (size_t i = 0; i < count; i++)
+            take(run, &packets[i]);
+    sf_capture_close(capture);
+}
+
+static void run_once(const char *path)
+{
+    struct sf_decode_options decode_options = {.hash_seed = 1};
+    struct sf_track_options track_options = {.linger_ns = 60 * SF_SEC, .want_events = true};
+    struct sf_view_options view_options = {
+        .zeek = true, .zeek_rows = true, .wireshark_labels = true};
+    struct run run = {.decoder = sf_decoder_new(&decode_options),
+                      .tracker = sf_tracker_new(&track_options),
+                      .views = sf_views_new(&view_options)};
+    if (run.decoder != NULL && run.tracker != NULL && run.views != NULL) {
+        read_all(&run, path);
+        sf_tracker_finish(run.tracker);
+        fetch(&run);
+    }
+    sf_views_free(run.views);
+    sf_tracker_free(run.tracker);
+    sf_decoder_free(run.decoder);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t failed = 0;
+    for (int i = 1; i < argc; i++) {
+        fprintf(stderr, "%s\n", argv[i]); /* the last one named is the culprit */
+        for (fails_at = 1;; fails_at++) {
+            calls = 0;
+            run_once(argv[i]);
+            if (calls < fails_at)
+                break;
+            failed++;
+        }
+    }
+    printf("%llu failed allocations\n", (unsigned long long)failed);
+    return failed > 0 ? 0 : 1;
+}

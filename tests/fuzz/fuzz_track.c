@@ -1,0 +1,265 @@
+/* Stories of a few connections through the tracker and the views. What is told of them may not
+ * depend on the ends' first numbers, on which address is the smaller one, on when the capture was
+ * taken, on ticks of the clock, or on whether events are asked for. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "field_text.h"
+#include "fuzz.h"
+#include "invariant.h"
+#include "program.h"
+#include "synfin/view.h"
+
+/* What was told. Ticks may end a connection earlier, so records stand apart from segments. */
+enum stream { RECORDS, SEGMENTS, VIEWS, LABELS, STREAM_COUNT };
+
+struct story {
+    struct sf_buffer told[STREAM_COUNT];
+};
+
+/* A way to tell the same story. */
+struct variant {
+    const char *name;
+    uint32_t add[PROGRAM_FLOWS][SF_DIR_COUNT]; /* to the ends' numbers */
+    bool is_swapped;                           /* each end takes the other's place in the key */
+    sf_ns later_ns;
+    bool has_ticks, has_events;
+    unsigned ignored; /* streams, 1 << enum stream */
+};
+
+static const struct variant variants[] = {
+    {.name = "as it is", .has_events = true},
+    {.name = "other numbers",
+     .add = {{0x9e3779b9, 0x7f4a7c15}, {0x80000000, 0x00ffffff}},
+     /* tshark and Zeek judge by numbers as sent: 0 is none, half the space ahead is behind. */
+     .ignored = 1u << VIEWS | 1u << LABELS,
+     .has_events = true},
+    {.name = "ends swapped", .is_swapped = true, .has_events = true},
+    {.name = "later, with ticks, without events",
+     .later_ns = 12345 * SF_SEC + 678,
+     .has_ticks = true,
+     /* The views forget a connection that has left the table; ticks let it leave earlier. */
+     .ignored = 1u << VIEWS | 1u << LABELS},
+};
+
+struct run {
+    const struct variant *variant;
+    struct sf_tracker *tracker;
+    struct sf_views *views;
+    struct invariant_run invariants;
+    struct story story;
+};
+
+/* --- what is told of a connection ------------------------------------------------------------- */
+
+/* Fields that tell numbers or times as they were, or are made from them or from the key. */
+static bool is_of_variant(const struct sf_field *field)
+{
+    static const char *const paths[] = {"uid", "community_id", "start",
+                                        "end", "client.isn",   "server.isn"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        if (strcmp(field->path, paths[i]) == 0)
+            return true;
+    return false;
+}
+
+static void tell_lists(struct sf_buffer *told, const struct sf_record *record)
+{
+    for (size_t i = 0; i < record->timeline_count; i++) {
+        const struct sf_timeline_entry *e = &record->timeline[i];
+        sf_put_format(told, "%llu %lld %d %d-%d %d %s\n", (unsigned long long)e->packet,
+                      (long long)e->t_ns, (int)e->end, (int)e->from, (int)e->to, e->proved,
+                      sf_cause_name(e->cause));
+    }
+    for (size_t i = 0; i < record->anomaly_count; i++) {
+        const struct sf_anomaly_entry *e = &record->anomalies[i];
+        sf_put_format(told, "%s %d %d %llu %llu-%llu %s\n", sf_anomaly_name(e->name), (int)e->end,
+                      (int)e->severity, (unsigned long long)e->count,
+                      (unsigned long long)e->first_packet, (unsigned long long)e->last_packet,
+                      e->detail);
+    }
+}
+
+static void tell(struct story *story, const struct sf_record *record)
+{
+    size_t count;
+    const struct sf_field *fields = sf_fields(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (is_of_variant(&fields[i]))
+            continue;
+        bool is_of_view = strncmp(fields[i].path, "wireshark.", 10) == 0 ||
+                          strncmp(fields[i].path, "zeek.", 5) == 0;
+        struct sf_buffer *told = &story->told[is_of_view ? VIEWS : RECORDS];
+        sf_put_text(told, fields[i].path);
+        sf_put_char(told, ' ');
+        sf_put_field_text(told, &fields[i], record);
+        sf_put_char(told, '\n');
+    }
+    tell_lists(&story->told[RECORDS], record);
+}
+
+/* --- one run ---------------------------------------------------------------------------------- */
+
+static void fetch(struct run *run)
+{
+    struct sf_event event;
+    while (sf_tracker_event(run->tracker, &event))
+        invariant_run_event(&run->invariants, &event);
+    struct sf_record record;
+    while (sf_tracker_record(run->tracker, &record)) {
+        sf_views_record(run->views, &record);
+        invariant_run_record(&run->invariants, &record, run->variant->has_events);
+        tell(&run->story, &record);
+    }
+    struct sf_zeek_row row;
+    while (sf_views_zeek_row(run->views, &row))
+        INVARIANT(row.conn_state != NULL, "zeek row");
+}
+
+static void swap_key(struct sf_flow_key *key)
+{
+    struct sf_flow_key other = *key;
+    memcpy(key->addr[0], other.addr[1], sizeof key->addr[0]);
+    memcpy(key->addr[1], other.addr[0], sizeof key->addr[1]);
+    key->port[0] = other.port[1];
+    key->port[1] = other.port[0];
+}
+
+static struct sf_segment vary(const struct run *run, const struct program *program,
+                              const struct program_step *step)
+{
+    const struct variant *variant = run->variant;
+    struct sf_segment seg = step->segment;
+    enum sf_dir from = seg.dir, to = sf_dir_other(seg.dir);
+    uint32_t snd = program->bases[step->flow][from] + variant->add[step->flow][from];
+    uint32_t rcv = program->bases[step->flow][to] + variant->add[step->flow][to];
+    seg.seq.n += snd;
+    seg.ack.n += rcv;
+    for (unsigned i = 0; i < seg.options.sack_count; i++) {
+        seg.options.sack[i].begin.n += rcv;
+        seg.options.sack[i].end.n += rcv;
+    }
+    seg.ts_ns += variant->later_ns;
+    if (variant->is_swapped) {
+        swap_key(&seg.key);
+        seg.dir = to;
+    }
+    return seg;
+}
+
+static void take_segment(struct run *run, const struct sf_segment *seg)
+{
+    struct sf_judgement judgement;
+    run->invariants.segments++;
+    sf_tracker_prefetch(run->tracker, seg);
+    sf_tracker_segment(run->tracker, seg, &judgement);
+    INVARIANT(judgement.conn >= 1 && judgement.view != NULL, "judgement");
+    sf_views_segment(run->views, seg, &judgement);
+    INVARIANT(judgement.labels < 1u << SF_LABEL_COUNT, "labels");
+    sf_put_format(&run->story.told[SEGMENTS], "%d %lld %lld %llu %x %lld %llu %lld\n",
+                  (int)judgement.from, (long long)judgement.seq, (long long)judgement.ack,
+                  (unsigned long long)judgement.window, (unsigned)judgement.labels,
+                  (long long)judgement.rtt_ns, (unsigned long long)judgement.in_flight,
+                  (long long)judgement.t_ns);
+    sf_put_format(&run->story.told[LABELS], "%x\n", (unsigned)judgement.wireshark);
+}
+
+static void take_step(struct run *run, const struct program *program,
+                      const struct program_step *step)
+{
+    const struct variant *variant = run->variant;
+    if (variant->has_ticks || step->kind == PROGRAM_TICK)
+        sf_tracker_tick(run->tracker, step->now_ns + variant->later_ns);
+    fetch(run);
+    if (step->kind == PROGRAM_SEGMENT) {
+        struct sf_segment seg = vary(run, program, step);
+        take_segment(run, &seg);
+    } else if (step->kind == PROGRAM_ICMP) {
+        struct sf_icmp_quote quote = step->quote;
+        quote.ts_ns += variant->later_ns;
+        if (variant->is_swapped) {
+            swap_key(&quote.key);
+            quote.dir = sf_dir_other(quote.dir);
+        }
+        sf_tracker_icmp(run->tracker, &quote);
+    }
+    fetch(run);
+}
+
+static struct story run_variant(const struct program *program, const struct variant *variant)
+{
+    struct sf_track_options options = program->options;
+    options.want_events = variant->has_events;
+    struct sf_view_options view_options = {
+        .zeek = true, .zeek_rows = true, .wireshark_labels = true};
+    struct run run = {.variant = variant,
+                      .tracker = sf_tracker_new(&options),
+                      .views = sf_views_new(&view_options)};
+    if (run.tracker == NULL || run.views == NULL)
+        abort();
+    for (size_t i = 0; i < program->count; i++)
+        take_step(&run, program, &program->steps[i]);
+    sf_tracker_finish(run.tracker);
+    fetch(&run);
+    struct sf_track_totals totals = sf_tracker_totals(run.tracker);
+    invariant_run_end(&run.invariants, &totals);
+    sf_views_free(run.views);
+    sf_tracker_free(run.tracker);
+    for (int i = 0; i < STREAM_COUNT; i++)
+        sf_put_char(&run.story.told[i], '\0');
+    return run.story;
+}
+
+/* --- the same story told twice ---------------------------------------------------------------- */
+
+static void print_line(const char *what, const char *at, const char *begin)
+{
+    while (at > begin && at[-1] != '\n')
+        at--;
+    fprintf(stderr, "  %s: %.*s\n", what, (int)strcspn(at, "\n"), at);
+}
+
+static void compare(const struct sf_buffer *first, const struct sf_buffer *other, const char *name)
+{
+    size_t i = 0;
+    while (i < first->len && i < other->len && first->data[i] == other->data[i])
+        i++;
+    if (i == first->len && i == other->len)
+        return;
+    fprintf(stderr, "told otherwise: %s\n", name);
+    print_line("as it is", first->data + i, first->data);
+    print_line(name, other->data + i, other->data);
+    abort();
+}
+
+static void compare_stories(const struct story *first, const struct story *other,
+                            const struct variant *variant)
+{
+    for (int i = 0; i < STREAM_COUNT; i++)
+        if (!(variant->ignored & 1u << i))
+            compare(&first->told[i], &other->told[i], variant->name);
+}
+
+static void story_dispose(struct story *story)
+{
+    for (int i = 0; i < STREAM_COUNT; i++)
+        sf_buffer_dispose(&story->told[i]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct program *program = malloc(sizeof *program);
+    if (program == NULL)
+        abort();
+    program_read(program, data, size);
+    struct story first = run_variant(program, &variants[0]);
+    for (size_t i = 1; i < sizeof variants / sizeof variants[0]; i++) {
+        struct story other = run_variant(program, &variants[i]);
+        compare_stories(&first, &other, &variants[i]);
+        story_dispose(&other);
+    }
+    story_dispose(&first);
+    free(program);
+    return 0;
+}
