@@ -78,7 +78,7 @@ void sf_samples_add(struct sf_samples *s, sf_ns value)
         s->min_ns = value;
     if (value > s->max_ns)
         s->max_ns = value;
-    s->sum_ns += value;
+    s->sum_ns = value > INT64_MAX - s->sum_ns ? INT64_MAX : s->sum_ns + value; /* 292 years */
     double seconds = (double)value / (double)SF_SEC;
     s->sum_squares += seconds * seconds;
 

@@ -78,7 +78,10 @@ void sf_note_kind(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly na
         *noted =
             (struct sf_noted){.first_packet = packet, .name = (uint8_t)name, .end = (int8_t)end};
     }
-    noted->last_packet = packet;
+    if (packet < noted->first_packet) /* judged late, of an earlier packet */
+        noted->first_packet = packet;
+    if (packet > noted->last_packet)
+        noted->last_packet = packet;
     noted->count++;
     noted->value += value;
     noted->kind = (uint8_t)kind;

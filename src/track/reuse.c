@@ -31,7 +31,9 @@ static enum sf_reuse judge_waiting(const struct sf_flow *flow, const struct sf_s
     if (seg->dir != (enum sf_dir)pending->dir)
         return is_answer_to(first, seg) ? SF_REUSE_DECIDED : SF_REUSE_NO;
     if (rst)
-        return !ack && sf_seq_equal(seg->seq, rcv->last_ack) ? SF_REUSE_REOPEN : SF_REUSE_NO;
+        return !ack && (rcv->last_flags & SF_TH_ACK) && sf_seq_equal(seg->seq, rcv->last_ack)
+                   ? SF_REUSE_REOPEN
+                   : SF_REUSE_NO;
     if (syn && !ack)
         return SF_REUSE_WAIT;
     /* The opener sends on: from the new numbers, or from the old ones. */

@@ -12,6 +12,8 @@ static const sf_ns FLIGHT_UNKNOWN = 3 * SF_MSEC;
 static const int IP_ID_NEAR = 1024;
 /* Kernels wait at least this long before a retransmission timeout (Linux TCP_RTO_MIN). */
 static const sf_ns RTO_MIN = 200 * SF_MSEC;
+/* Nor longer (Linux TCP_RTO_MAX; RFC 6298 §2.5): stamps of a damaged file may say anything. */
+static const sf_ns RTO_MAX = 120 * SF_SEC;
 
 static void choose_base(struct sf_endpoint *ep, sf_seq base, bool is_iss)
 {
@@ -233,6 +235,8 @@ static sf_ns timeout_after(sf_ns rtt, sf_ns var)
 {
     if (!sf_ns_known(rtt))
         return RTO_MIN;
+    if (rtt > RTO_MAX || var > RTO_MAX)
+        return RTO_MAX;
     sf_ns rto = rtt + (4 * var > RTO_MIN ? 4 * var : RTO_MIN);
     return rto - rto / 10;
 }
