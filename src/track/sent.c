@@ -41,13 +41,25 @@ void sf_sent_add(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns t
     ep->sent_count++;
 }
 
+/* First piece that ends after `offset`: one that is sent again among thousands is found soon. */
+static unsigned first_after(const struct sf_endpoint *ep, sf_offset offset)
+{
+    unsigned low = 0, high = ep->sent_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (at(ep, middle)->end <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns)
 {
     sf_ns before = SF_NS_UNKNOWN;
-    for (unsigned i = 0; i < ep->sent_count && at(ep, i)->begin < end; i++) {
+    for (unsigned i = first_after(ep, begin); i < ep->sent_count && at(ep, i)->begin < end; i++) {
         struct sf_sent *sent = at(ep, i);
-        if (sent->end <= begin)
-            continue;
         if (!sf_ns_known(before))
             before = sent->ts_ns;
         sent->ts_ns = ts_ns;

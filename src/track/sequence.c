@@ -445,6 +445,7 @@ void sf_sequence_stray(struct sf_turn *turn)
     if (turn->seg->payload_len == 0)
         return;
     count_payload(turn);
+    snd->last_data_ns = turn->seg->ts_ns;
     if (snd->right_edge != SF_OFFSET_NONE && turn->data_end > snd->right_edge)
         sf_window_note_beyond(turn);
 }

@@ -115,6 +115,7 @@ struct sf_wire_end {
     bool awaits_first_ack; /* sent a SYN, and nothing but SYNs since */
     uint32_t last_labels;
     uint32_t unacked_count;
+    uint32_t unacked_low; /* lowest end among them */
     struct sf_wire_unacked *unacked, **unacked_tail;
 };
 enum { SF_WIRE_SCALE_UNKNOWN = -1, SF_WIRE_SCALE_NONE = -2 };

@@ -42,9 +42,15 @@ struct sf_wire_labels *sf_wire_labels_new(struct sf_views *views)
 static void drop_unacked(struct sf_views *views, struct sf_wire_end *end, uint32_t ack, bool all)
 {
     struct sf_wire_unacked **at = &end->unacked;
+    bool has_low = false;
+    if (!all && end->unacked != NULL && before(ack, end->unacked_low))
+        return; /* what acknowledges nothing new must not cost a walk */
     while (*at != NULL) {
         struct sf_wire_unacked *segment = *at;
         if (!all && before(ack, segment->end)) {
+            if (!has_low || before(segment->end, end->unacked_low))
+                end->unacked_low = segment->end;
+            has_low = true;
             at = &segment->next;
             continue;
         }
@@ -187,6 +193,8 @@ static uint32_t note_unacked(struct sf_views *views, struct look *l)
     if (segment == NULL)
         return end;
     segment->end = end;
+    if (l->snd->unacked == NULL || before(end, l->snd->unacked_low))
+        l->snd->unacked_low = end;
     *l->snd->unacked_tail = segment;
     l->snd->unacked_tail = &segment->next;
     l->snd->unacked_count++;
