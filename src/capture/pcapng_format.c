@@ -128,6 +128,13 @@ struct packet_fields {
     uint32_t header_len; /* octets of the body before the data */
 };
 
+/* From 1933 to 2116: what lies beyond is a damaged stamp, and spans between stamps always fit. */
+static sf_ns believable(sf_ns t)
+{
+    const sf_ns first = -((sf_ns)1 << 60), last = (sf_ns)1 << 62;
+    return t < first ? first : t > last ? last : t;
+}
+
 static enum outcome deliver(struct sf_input *input, const struct block *block,
                             const struct packet_fields *fields, struct sf_packet *out)
 {
@@ -139,7 +146,7 @@ static enum outcome deliver(struct sf_input *input, const struct block *block,
                         sf_input_caplen_max(interface->snaplen));
         return DAMAGED;
     }
-    out->ts_ns = input->last_ns;
+    out->ts_ns = believable(input->last_ns);
     out->caplen = fields->caplen;
     out->wirelen = fields->wirelen > fields->caplen ? fields->wirelen : fields->caplen;
     out->linktype = interface->linktype;

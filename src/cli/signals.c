@@ -30,6 +30,8 @@ static void *wait_for_signals(void *argument)
         int number;
         if (sigwait(&set, &number) != 0)
             continue;
+        if (atomic_load(&signals->is_ending))
+            return NULL;
         if (number == SIGUSR1) {
             atomic_store(&signals->want_line, true);
             continue;
@@ -50,6 +52,7 @@ void sf_signals_start(struct sf_signals *signals, struct sf_capture *capture)
     signals->capture = capture;
     atomic_init(&signals->stop, false);
     atomic_init(&signals->want_line, false);
+    atomic_init(&signals->is_ending, false);
     signals->is_running = pthread_create(&signals->thread, NULL, wait_for_signals, signals) == 0;
     if (!signals->is_running)
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -59,7 +62,8 @@ void sf_signals_end(struct sf_signals *signals)
 {
     if (!signals->is_running)
         return;
-    pthread_cancel(signals->thread);
+    atomic_store(&signals->is_ending, true);
+    pthread_kill(signals->thread, SIGUSR1);
     pthread_join(signals->thread, NULL);
     signals->is_running = false;
 }
