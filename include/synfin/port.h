@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* True for the ports on which servers of well-known services wait: Zeek's likely_server_ports, as the
- * protocol scripts that it loads by default fill it. */
+/* True for the ports on which servers of well-known services wait: Zeek's likely_server_ports, as
+ * the protocol scripts that it loads by default fill it. */
 bool sf_port_is_likely_server(uint16_t port);
 
 #endif
