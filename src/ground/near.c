@@ -39,12 +39,12 @@ void sf_near_offer(struct sf_near *near, const char *candidate)
     size_t len = strlen(candidate);
     if (near->len == 0 || near->len > NAME_MAX_LEN || len > NAME_MAX_LEN)
         return;
-    size_t distance = edits(near->word, near->len, candidate, len);
     bool is_end = len > near->len && candidate[len - near->len - 1] == '.' &&
                   strncmp(candidate + len - near->len, near->word, near->len) == 0;
-    if (is_end)
-        distance = 1;
     size_t bound = near->len < 3 ? 1 : (near->len + 2) / 3;
+    if (!is_end && (len > near->len + bound || near->len > len + bound))
+        return; /* as many edits as the lengths differ by are needed at least */
+    size_t distance = is_end ? 1 : edits(near->word, near->len, candidate, len);
     if (distance > bound || distance >= near->distance)
         return;
     near->distance = distance;

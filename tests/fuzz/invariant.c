@@ -224,7 +224,9 @@ void invariant_run_event(struct invariant_run *run, const struct sf_event *event
     INVARIANT(!conn->is_done, "an event after its connection's record");
     switch (event->kind) {
     case SF_EVENT_STATE:
-        INVARIANT(event->from != event->to || event->cause == SF_CAUSE_PROVED, "event");
+        INVARIANT(event->from != event->to || event->cause == SF_CAUSE_PROVED ||
+                      event->cause == SF_CAUSE_RETRACTED,
+                  "event");
         conn->changes++;
         break;
     case SF_EVENT_ANOMALY:

@@ -9,7 +9,7 @@
 #include "synfin/decode.h"
 #include "synfin/track.h"
 
-enum { PROGRAM_FLOWS = 2, PROGRAM_STEPS = 600 };
+enum { PROGRAM_FLOWS = 2, PROGRAM_STEPS = 256 };
 
 enum program_kind { PROGRAM_SEGMENT, PROGRAM_ICMP, PROGRAM_TICK };
 
