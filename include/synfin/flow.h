@@ -220,6 +220,7 @@ struct sf_flow {
 
     /* closing */
     bool is_closed;
+    bool is_steady; /* nothing waits or is missing: see steady.c of track */
     struct sf_reset reset;
     sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
     uint64_t challenge_packet; /* that RST, 0 once it is judged */

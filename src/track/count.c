@@ -34,24 +34,23 @@ static void count_options(struct sf_turn *turn)
         snd->sack_packets += !(turn->seg->flags & SF_TH_RST);
 }
 
-static void test_checksum(struct sf_turn *turn)
+void sf_count_checksum(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
-    if (turn->snd->checksums_tested >= CHECKSUMS_TESTED)
+    struct sf_endpoint *snd = &flow->ep[seg->dir];
+    if (snd->checksums_tested >= CHECKSUMS_TESTED || seg->payload_cap < seg->payload_len)
         return;
     bool known;
-    bool ok = sf_segment_checksum_ok(turn->seg, &known);
+    bool ok = sf_segment_checksum_ok(seg, &known);
     if (!known)
         return;
-    turn->snd->checksums_tested++;
+    snd->checksums_tested++;
     if (!ok)
-        sf_turn_note(turn, SF_ANOMALY_BAD_CHECKSUM, 0);
+        sf_note(t, flow, SF_ANOMALY_BAD_CHECKSUM, (int)seg->dir, seg->packet, 0);
 }
 
-static void count_time(struct sf_turn *turn)
+void sf_count_time(struct sf_flow *flow, struct sf_endpoint *snd, const struct sf_segment *seg)
 {
-    struct sf_flow *flow = turn->flow;
-    struct sf_endpoint *snd = turn->snd;
-    sf_ns now = turn->seg->ts_ns;
+    sf_ns now = seg->ts_ns;
     if (snd->packets > 0 && now - snd->last_ns > snd->idle_max_ns)
         snd->idle_max_ns = now - snd->last_ns;
     snd->last_ns = now;
@@ -60,8 +59,8 @@ static void count_time(struct sf_turn *turn)
     if (now > flow->last_ns)
         flow->last_ns = now;
     if (flow->first_packet == 0)
-        flow->first_packet = turn->seg->packet;
-    flow->last_packet = turn->seg->packet;
+        flow->first_packet = seg->packet;
+    flow->last_packet = seg->packet;
 }
 
 void sf_count_repeat(struct sf_endpoint *snd)
@@ -78,7 +77,7 @@ void sf_count_segment(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     const struct sf_segment *seg = turn->seg;
-    count_time(turn);
+    sf_count_time(turn->flow, snd, seg);
     if (snd->packets == 0 || seg->ttl < snd->ttl_min)
         snd->ttl_min = seg->ttl;
     if (seg->ttl > snd->ttl_max)
@@ -88,7 +87,7 @@ void sf_count_segment(struct sf_turn *turn)
     count_flags(snd, seg);
     count_options(turn);
     if (!turn->is_replay)
-        test_checksum(turn);
+        sf_count_checksum(turn->tracker, turn->flow, seg);
     if (seg->flags & SF_TH_URG)
         sf_turn_note(turn, SF_ANOMALY_URGENT, 0);
     /* The peer is heard: what was sent into silence before is answered. */

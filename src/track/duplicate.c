@@ -12,16 +12,6 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return h ^ h >> 29;
 }
 
-static uint64_t fingerprint(const struct sf_segment *seg)
-{
-    uint64_t h = mix((uint64_t)seg->seq.n << 32 | seg->ack.n,
-                     (uint64_t)seg->flags << 48 | (uint64_t)seg->window << 32 | seg->payload_len);
-    h = mix(h, (uint64_t)seg->ip_id << 32 | (uint64_t)seg->checksum << 16 | seg->options.present);
-    if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS))
-        h = mix(h, (uint64_t)seg->options.ts_val << 32 | seg->options.ts_ecr);
-    return h;
-}
-
 static bool same_place(const struct sf_fingerprint *print, const struct sf_segment *seg)
 {
     return print->interface == seg->interface &&
@@ -91,11 +81,36 @@ void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset en
         sf_note_drop(turn->flow, SF_ANOMALY_CAPTURE_DUPLICATE, dir);
 }
 
+uint64_t sf_duplicate_print(const struct sf_segment *seg)
+{
+    uint64_t h = mix((uint64_t)seg->seq.n << 32 | seg->ack.n,
+                     (uint64_t)seg->flags << 48 | (uint64_t)seg->window << 32 | seg->payload_len);
+    h = mix(h, (uint64_t)seg->ip_id << 32 | (uint64_t)seg->checksum << 16 | seg->options.present);
+    if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS))
+        h = mix(h, (uint64_t)seg->options.ts_val << 32 | seg->options.ts_ecr);
+    return h;
+}
+
+bool sf_duplicate_is_known(const struct sf_endpoint *snd, uint64_t print)
+{
+    bool is_known = false;
+    for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
+        is_known |= snd->prints[i].hash == print;
+    return is_known;
+}
+
+void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print)
+{
+    snd->prints[snd->print_next] = (struct sf_fingerprint){
+        print, seg->ts_ns, seg->interface, seg->vlan_count > 0 ? seg->vlan[0] : 0, seg->ttl};
+    snd->print_next = (uint8_t)((snd->print_next + 1u) % SF_FINGERPRINTS);
+}
+
 bool sf_duplicate_check(struct sf_turn *turn)
 {
     const struct sf_segment *seg = turn->seg;
     struct sf_endpoint *snd = turn->snd;
-    uint64_t hash = fingerprint(seg);
+    uint64_t hash = sf_duplicate_print(seg);
     for (unsigned i = 0; i < SF_FINGERPRINTS; i++) {
         struct sf_fingerprint *print = &snd->prints[i];
         if (print->hash != hash || snd->packets == 0)
@@ -110,8 +125,6 @@ bool sf_duplicate_check(struct sf_turn *turn)
         sf_turn_note(turn, SF_ANOMALY_CAPTURE_DUPLICATE, 0);
         return true;
     }
-    snd->prints[snd->print_next] = (struct sf_fingerprint){
-        hash, seg->ts_ns, seg->interface, seg->vlan_count > 0 ? seg->vlan[0] : 0, seg->ttl};
-    snd->print_next = (uint8_t)((snd->print_next + 1u) % SF_FINGERPRINTS);
+    sf_duplicate_remember(snd, seg, hash);
     return false;
 }

@@ -232,6 +232,11 @@ static void process_segment(struct sf_turn *turn)
         sf_ack_judge_losses(turn->tracker, turn->flow, turn->seg->ts_ns, false);
 }
 
+static bool has_limits(const struct sf_tracker *t)
+{
+    return t->options.idle_timeout_ns > 0 || t->options.max_memory > 0;
+}
+
 static void process(struct sf_turn *turn)
 {
     struct sf_tracker *t = turn->tracker;
@@ -247,12 +252,12 @@ static void process(struct sf_turn *turn)
     else
         process_segment(turn);
     remember_last(turn);
-    bool limits = t->options.idle_timeout_ns > 0 || t->options.max_memory > 0;
-    if (limits || (one_spoke && turn->rcv->packets > 0))
+    if (has_limits(t) || (one_spoke && turn->rcv->packets > 0))
         sf_flow_table_touch(t->table, flow,
                             turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
     if (flow->is_closed || before[0] != flow->ep[0].state || before[1] != flow->ep[1].state)
         sf_life_update_closed(t, flow);
+    flow->is_steady = sf_steady_holds(flow);
 }
 
 static void fill_judgement(const struct sf_turn *turn, struct sf_judgement *out)
@@ -339,13 +344,14 @@ static bool keep_waiting(struct sf_tracker *t, struct sf_flow *flow, const struc
         return false;
     if (first)
         t->next_id++;
+    flow->is_steady = false;
     return true;
 }
 
-static struct sf_flow *flow_for(struct sf_turn *turn, const struct sf_segment *seg, bool *waits)
+/* The connection to give the segment to; `flow` is the one on its key, or NULL. */
+static struct sf_flow *flow_for(struct sf_tracker *t, struct sf_flow *flow,
+                                const struct sf_segment *seg, bool *waits)
 {
-    struct sf_tracker *t = turn->tracker;
-    struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
     if (flow == NULL)
         return flow_follow(t, seg);
     switch (sf_reuse_judge(flow, seg)) {
@@ -365,9 +371,15 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     release_handed_out(t);
     t->now_packet = seg->packet;
     advance(t, seg->ts_ns);
+    struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
+    if (flow != NULL && flow->is_steady && sf_steady_segment(t, flow, seg, out)) {
+        if (has_limits(t))
+            sf_flow_table_touch(t->table, flow, SF_FLOWS_OPEN);
+        return;
+    }
     struct sf_turn turn = {.tracker = t, .rtt_ns = SF_NS_UNKNOWN};
     bool waits = false;
-    struct sf_flow *flow = flow_for(&turn, seg, &waits);
+    flow = flow_for(t, flow, seg, &waits);
     if (flow == NULL) {
         if (out != NULL)
             *out = (struct sf_judgement){.rtt_ns = SF_NS_UNKNOWN};

@@ -203,7 +203,14 @@ void sf_rtt_update(struct sf_endpoint *ep, sf_ns sample_ns);
 bool sf_duplicate_check(struct sf_turn *turn); /* duplicate.c: one packet captured twice? */
 /* The receiver had these octets twice: what looked like a second capture was a second packet. */
 void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset end);
+/* What two captures of one packet have in common, and whether the sender's last packets had it. */
+uint64_t sf_duplicate_print(const struct sf_segment *seg);
+bool sf_duplicate_is_known(const struct sf_endpoint *snd, uint64_t print);
+void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print);
 void sf_count_segment(struct sf_turn *turn); /* count.c: what needs no judgement */
+/* Its pieces that need no turn: times and packet numbers; the first segments' checksums. */
+void sf_count_time(struct sf_flow *flow, struct sf_endpoint *snd, const struct sf_segment *seg);
+void sf_count_checksum(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg);
 /* One more sending of what was sent before, or a probe: to be forgotten when the peer is heard. */
 void sf_count_repeat(struct sf_endpoint *snd);
 void sf_sequence_locate(struct sf_turn *turn);  /* sequence.c: offsets, stray or not */
@@ -214,7 +221,9 @@ void sf_ack_segment(struct sf_turn *turn); /* ack.c: what the ACK says */
 void sf_ack_judge_losses(struct sf_tracker *tracker, struct sf_flow *flow, sf_ns now_ns,
                          bool final);
 void sf_window_segment(struct sf_turn *turn); /* window.c: what the sender grants */
-void sf_window_check(struct sf_turn *turn);   /* window.c: does it fit what it was granted */
+/* Once scaling is in force only scaled windows count: those in SYNs are not comparable. */
+void sf_window_extremes(struct sf_endpoint *snd, uint32_t window, bool is_scaled);
+void sf_window_check(struct sf_turn *turn); /* window.c: does it fit what it was granted */
 void sf_window_note_beyond(struct sf_turn *turn);
 void sf_open_alternative(struct sf_turn *turn); /* open.c: which of two SYN-ACKs counts */
 void sf_open_segment(struct sf_turn *turn);     /* open.c: SYNs and the handshake's facts */
@@ -222,6 +231,16 @@ void sf_reset_segment(struct sf_turn *turn);    /* reset.c: a RST */
 void sf_reset_aftermath(struct sf_turn *turn);  /* reset.c: any other segment after one */
 void sf_role_segment(struct sf_turn *turn);     /* role.c */
 void sf_role_begin(struct sf_flow *flow, const struct sf_segment *seg);
+
+/* --- steady.c: the segment that only goes on -----------------------------------------------------
+ */
+
+/* True when nothing in the flow waits, is missing or is about to change. */
+bool sf_steady_holds(const struct sf_flow *flow);
+/* On a flow for which that holds: does what the phases would do and returns true, or touches
+ * nothing and returns false because the segment needs them. `out` may be NULL. */
+bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
+                       struct sf_judgement *out);
 
 /* --- reuse.c: a SYN on a known key -------------------------------------------------------------
  */

@@ -37,8 +37,7 @@ static void take_open(struct sf_turn *turn)
         snd->zero_time_ns += turn->seg->ts_ns - snd->zero_since_ns;
 }
 
-/* Once scaling is in force only scaled windows count: those in SYNs are not comparable. */
-static void take_extremes(struct sf_endpoint *snd, uint32_t window, bool is_scaled)
+void sf_window_extremes(struct sf_endpoint *snd, uint32_t window, bool is_scaled)
 {
     bool first = !snd->has_window || (is_scaled && !snd->is_window_scaled);
     snd->is_window_scaled |= is_scaled;
@@ -60,7 +59,7 @@ void sf_window_segment(struct sf_turn *turn)
         return;
     bool syn = seg->flags & SF_TH_SYN;
     uint32_t window = scaled(turn);
-    take_extremes(snd, window, !syn && snd->has_wscale && rcv->has_wscale);
+    sf_window_extremes(snd, window, !syn && snd->has_wscale && rcv->has_wscale);
     snd->window_now = window;
     snd->has_window = true;
     if (!syn && window == 0)
