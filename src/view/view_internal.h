@@ -185,6 +185,10 @@ void sf_zeek_dispose(struct sf_views *views, struct sf_view_slot *slot,
                      const struct sf_flow_key *key);
 
 /* zeek_segment.c: one segment changes the connection. */
+/* The same for a segment that only goes on, on an established connection; false when it is another:
+ * then nothing is touched. */
+bool sf_zeek_continue(struct sf_views *views, struct sf_zeek_conn *conn,
+                      const struct sf_segment *seg);
 void sf_zeek_process(struct sf_views *views, struct sf_zeek_conn *conn,
                      const struct sf_segment *seg);
 void sf_zeek_bad_checksum(struct sf_zeek_conn *conn, enum sf_dir dir);

@@ -96,6 +96,12 @@ uint32_t sf_wire_segment(struct sf_views *views, struct sf_view_slot *slot,
 {
     struct sf_wire_stream *wire = &slot->wire;
     enum sf_dir dir = seg->dir;
+    bool is_plain = (seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST | SF_TH_ACK)) == SF_TH_ACK;
+    if (is_plain && wire->labels == NULL && wire->first_packet != 0 && wire->has_base[0] &&
+        wire->has_base[1]) {
+        wire->completeness |= wire->first_bits | (sf_wire_payload(seg) == 0 ? HAS_ACK : HAS_DATA);
+        return 0;
+    }
     if (wire->first_packet == 0 && sf_wire_recall(views, &seg->key, wire))
         resume(views, wire, seg);
     bool is_other_number = wire->has_base[dir] && seg->seq.n != wire->base[dir];

@@ -267,12 +267,25 @@ static bool has_bad_tcp_checksum(const struct sf_segment *seg)
     return is_known && !is_right;
 }
 
+/* Whether no timer of the connection can have run out but that of idleness, and it has not. */
+static bool is_undisturbed(const struct sf_zeek_conn *conn, const struct sf_segment *seg)
+{
+    return conn->first_packet != 0 && conn->is_active && !sf_ns_known(conn->delete_ns) &&
+           seg->ts_ns - conn->last_ns < conn->idle_limit_ns;
+}
+
 void sf_zeek_segment(struct sf_views *views, struct sf_view_slot *slot,
                      const struct sf_segment *seg)
 {
     struct sf_zeek_conn *conn = &slot->zeek;
     if (views->options.zeek_checksums && has_bad_ip_checksum(seg))
         return;
+    if (is_undisturbed(conn, seg) && !views->options.zeek_checksums &&
+        sf_zeek_continue(views, conn, seg)) {
+        conn->end[seg->dir].packets++;
+        conn->end[seg->dir].ip_bytes += seg->ip_bytes;
+        return;
+    }
     if (conn->first_packet != 0 && removal_ns(conn) <= seg->ts_ns)
         finish(views, slot, &seg->key, removal_ns(conn), true);
     else if (conn->first_packet != 0 && is_reuse(conn, seg))

@@ -428,6 +428,42 @@ static void note_established(struct turn *t)
         t->conn->idle_limit_ns = SHELL_INACTIVITY;
 }
 
+static bool is_end_steady(const struct sf_zeek_end *end)
+{
+    return end->state == SF_ZEEK_ESTABLISHED && end->is_seen && !end->gave_up && !end->has_fin &&
+           !end->did_close && end->ranges == NULL && (end->last_wraps | end->ack_wraps) == 0;
+}
+
+/* Whether the segment sends the next octets, or none, and acknowledges no less than before, all
+ * within the first 2^31 numbers of both streams. */
+static bool goes_on(const struct sf_zeek_end *snd, const struct sf_zeek_end *rcv,
+                    const struct sf_segment *seg)
+{
+    uint32_t len = seg->payload_len, seq = seg->seq.n, ack = seg->ack.n;
+    return seq == snd->last && seq >= snd->start && seq - snd->start <= INT32_MAX &&
+           len <= UINT32_MAX - seq && ack >= rcv->ack && rcv->ack >= rcv->start &&
+           ack - rcv->start <= INT32_MAX && (snd->seen & (len != 0 ? SEEN_DATA : SEEN_ACK));
+}
+
+bool sf_zeek_continue(struct sf_views *views, struct sf_zeek_conn *conn,
+                      const struct sf_segment *seg)
+{
+    struct sf_zeek_end *snd = &conn->end[seg->dir], *rcv = &conn->end[sf_dir_other(seg->dir)];
+    bool is_plain = (seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST | SF_TH_ACK)) == SF_TH_ACK;
+    if (!is_plain || seg->window == 0 || !is_end_steady(snd) || !is_end_steady(rcv) ||
+        !goes_on(snd, rcv, seg))
+        return false;
+    conn->last_ns = seg->ts_ns;
+    rcv->ack = seg->ack.n;
+    sf_zeek_acked(views, conn, sf_dir_other(seg->dir), rcv->ack - rcv->start);
+    uint64_t position = seg->seq.n - snd->start;
+    uint32_t len = seg->payload_len;
+    snd->last += len;
+    if (len > 0 && seg->payload_cap >= len)
+        sf_zeek_data(views, conn, seg->dir, position, position + len);
+    return true;
+}
+
 void sf_zeek_process(struct sf_views *views, struct sf_zeek_conn *conn,
                      const struct sf_segment *seg)
 {
