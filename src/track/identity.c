@@ -2,9 +2,9 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <sha1.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "synfin/writer.h"
 #include "track_internal.h"
 
 enum { TCP_PROTOCOL = 6 };
@@ -102,7 +102,14 @@ void sf_record_uid(const struct sf_flow *flow, char out[24])
 
 const char *sf_address_text(char out[48], const uint8_t addr[16], unsigned ip_version)
 {
-    if (inet_ntop(ip_version == 6 ? AF_INET6 : AF_INET, addr, out, 48) == NULL)
-        snprintf(out, 48, "?");
+    struct sf_writer w = sf_writer_of(out, 48);
+    if (ip_version == 6) {
+        inet_ntop(AF_INET6, addr, out, 48);
+        return out;
+    }
+    for (int i = 0; i < 4; i++) {
+        sf_write(&w, i > 0 ? "." : "");
+        sf_write_number(&w, addr[i]);
+    }
     return out;
 }

@@ -1,9 +1,9 @@
 /* Anomalies as they are counted, the events they make, and the sentence that tells each. */
-#include "track_internal.h"
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "synfin/writer.h"
+#include "track_internal.h"
 
 enum { NOTES_MAX = 200 }; /* names times ends is less: a bound that is never reached */
 
@@ -168,86 +168,69 @@ static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_PORT_REUSED] = "these addresses and ports carried an earlier connection",
 };
 
-struct writer {
-    char *at, *end;
-};
-
-static void put(struct writer *w, const char *text)
+static void put_place(struct sf_writer *w, char place, const struct sf_noted *noted)
 {
-    while (*text != '\0' && w->at < w->end)
-        *w->at++ = *text++;
-}
-
-static void put_number(struct writer *w, uint64_t n)
-{
-    char digits[24];
-    snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
-    put(w, digits);
-}
-
-static void put_pattern(struct writer *w, const char *pattern, const struct sf_noted *noted)
-{
-    for (const char *p = pattern; *p != '\0'; p++) {
-        if (*p != '{') {
-            char one[2] = {*p, '\0'};
-            put(w, one);
-            continue;
-        }
-        switch (p[1]) {
-        case 'n': put_number(w, noted->count); break;
-        case 'v': put_number(w, noted->value); break;
-        case 'o':
-            put_number(w, noted->value);
-            put(w, noted->value == 1 ? " octet" : " octets");
-            break;
-        case 's': put(w, noted->count == 1 ? "" : "s"); break;
-        case 'i': put(w, noted->count == 1 ? "it" : "them"); break;
-        default: break;
-        }
-        p = strchr(p, '}');
+    switch (place) {
+    case 'n': sf_write_number(w, noted->count); break;
+    case 'v': sf_write_number(w, noted->value); break;
+    case 'o':
+        sf_write_number(w, noted->value);
+        sf_write(w, noted->value == 1 ? " octet" : " octets");
+        break;
+    case 's': sf_write(w, noted->count == 1 ? "" : "s"); break;
+    case 'i': sf_write(w, noted->count == 1 ? "it" : "them"); break;
+    default: break;
     }
 }
 
+static void put_pattern(struct sf_writer *w, const char *pattern, const struct sf_noted *noted)
+{
+    const char *open;
+    while ((open = strchr(pattern, '{')) != NULL) {
+        sf_write_octets(w, pattern, (size_t)(open - pattern));
+        put_place(w, open[1], noted);
+        pattern = strchr(open, '}') + 1;
+    }
+    sf_write(w, pattern);
+}
+
 /* Linked to causes where they are known. */
-static void put_causes(struct writer *w, const struct sf_endpoint *ep)
+static void put_causes(struct sf_writer *w, const struct sf_endpoint *ep)
 {
     static const char *const names[] = {"by timeout", "fast", "as tail-loss probe", "needless"};
     bool first = true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (ep->resent_by[i] == 0)
             continue;
-        put(w, first ? " (" : ", ");
+        sf_write(w, first ? " (" : ", ");
         first = false;
-        put_number(w, ep->resent_by[i]);
-        put(w, " ");
-        put(w, names[i]);
+        sf_write_number(w, ep->resent_by[i]);
+        sf_write(w, " ");
+        sf_write(w, names[i]);
     }
     if (!first)
-        put(w, ")");
+        sf_write(w, ")");
 }
 
-static void put_icmp(struct writer *w, const struct sf_noted *noted)
+static void put_icmp(struct sf_writer *w, const struct sf_noted *noted)
 {
     char sender[48];
-    char text[SF_DETAIL_TEXT];
-    bool is_v4 = noted->kind == 4;
-    snprintf(text, sizeof text, "%s type %u code %u from %s", is_v4 ? "ICMP" : "ICMPv6",
-             (unsigned)(noted->value >> 8 & 0xff), (unsigned)(noted->value & 0xff),
-             sf_address_text(sender, noted->address, noted->kind));
-    put(w, text);
+    sf_write_format(w, "%s type %llu code %llu from %s", noted->kind == 4 ? "ICMP" : "ICMPv6",
+                    (unsigned long long)(noted->value >> 8 & 0xff),
+                    (unsigned long long)(noted->value & 0xff),
+                    sf_address_text(sender, noted->address, noted->kind));
 }
 
 void sf_note_detail(const struct sf_flow *flow, const struct sf_noted *noted,
                     char out[SF_DETAIL_TEXT])
 {
-    struct writer w = {out, out + SF_DETAIL_TEXT - 1};
+    struct sf_writer w = sf_writer_of(out, SF_DETAIL_TEXT);
     if (noted->name == SF_ANOMALY_ICMP_ERROR)
         put_icmp(&w, noted);
     else if (patterns[noted->name] == NULL || noted->kind != SF_KIND_NONE)
-        put(&w, kind_texts[noted->kind]);
+        sf_write(&w, kind_texts[noted->kind]);
     else
         put_pattern(&w, patterns[noted->name], noted);
     if (noted->name == SF_ANOMALY_RETRANSMISSION && noted->end >= 0)
         put_causes(&w, &flow->ep[noted->end]);
-    *w.at = '\0';
 }

@@ -1,44 +1,42 @@
 /* The verdict: one or two sentences for a person: what happened, who did it, which packets show it.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "synfin/record.h"
+#include "synfin/writer.h"
 #include "track_internal.h"
 
-struct sentence {
-    char *text;
-    size_t used;
-};
-
-SF_PRINTF(2, 3) static void say(struct sentence *s, const char *fmt, ...)
+/* To the nearest tenth of the unit, or the nearest unit: "2.4 s", "2 s". */
+static void say_rounded(struct sf_writer *s, sf_ns span, sf_ns unit, bool is_whole,
+                        const char *name)
 {
-    if (s->used >= SF_VERDICT_TEXT - 1)
-        return;
-    va_list args;
-    va_start(args, fmt);
-    int n = vsnprintf(s->text + s->used, SF_VERDICT_TEXT - s->used, fmt, args);
-    va_end(args);
-    if (n > 0)
-        s->used += (size_t)n;
-    if (s->used > SF_VERDICT_TEXT - 1)
-        s->used = SF_VERDICT_TEXT - 1;
+    sf_ns step = is_whole ? unit : unit / 10;
+    uint64_t steps = (uint64_t)(span / step + (span % step >= step - step / 2));
+    sf_write_number(s, is_whole ? steps : steps / 10);
+    if (!is_whole)
+        sf_write_format(s, ".%llu", (unsigned long long)(steps % 10));
+    sf_write(s, name);
 }
 
 /* A span in the unit a person would choose. */
-static void say_span(struct sentence *s, sf_ns span)
+static void say_span(struct sf_writer *s, sf_ns span)
 {
-    if (span < SF_MSEC)
-        say(s, "%.0f us", (double)span / 1e3);
-    else if (span < SF_SEC)
-        say(s, span < 10 * SF_MSEC ? "%.1f ms" : "%.0f ms", (double)span / 1e6);
-    else if (span < 120 * SF_SEC)
-        say(s, span < 10 * SF_SEC ? "%.1f s" : "%.0f s", (double)span / 1e9);
-    else if (span < 7200 * SF_SEC)
-        say(s, "%.0f min", (double)span / 60e9);
-    else
-        say(s, "%.1f h", (double)span / 3600e9);
+    static const struct {
+        sf_ns below, unit;
+        bool is_whole;
+        const char *name;
+    } units[] = {
+        {SF_MSEC, SF_USEC, true, " us"},         {10 * SF_MSEC, SF_MSEC, false, " ms"},
+        {SF_SEC, SF_MSEC, true, " ms"},          {10 * SF_SEC, SF_SEC, false, " s"},
+        {120 * SF_SEC, SF_SEC, true, " s"},      {7200 * SF_SEC, 60 * SF_SEC, true, " min"},
+        {INT64_MAX, 3600 * SF_SEC, false, " h"},
+    };
+    size_t i = 0;
+    while (span >= units[i].below && units[i].below < INT64_MAX)
+        i++;
+    if (span < 0)
+        sf_write(s, "-");
+    say_rounded(s, span < 0 ? -span : span, units[i].unit, units[i].is_whole, units[i].name);
 }
 
 static const char *other_role(const char *role)
@@ -74,79 +72,83 @@ static const struct sf_timeline_entry *change(const struct sf_record *r, enum sf
     return NULL;
 }
 
-static void say_count(struct sentence *s, uint64_t octets)
+static void say_count(struct sf_writer *s, uint64_t octets)
 {
-    say(s, "%llu octet%s", (unsigned long long)octets, octets == 1 ? "" : "s");
+    sf_write_format(s, "%llu octet%s", (unsigned long long)octets, octets == 1 ? "" : "s");
 }
 
 /* Distinct octets; of an end that was not captured, what its peer acknowledged. */
-static void say_octets(struct sentence *s, const struct sf_record *r)
+static void say_octets(struct sf_writer *s, const struct sf_record *r)
 {
     const struct sf_record_end *client = &r->end[SF_CLIENT], *server = &r->end[SF_SERVER];
     if (client->packets == 0 || server->packets == 0) {
         const struct sf_record_end *seen = client->packets > 0 ? client : server;
         const struct sf_record_end *unseen = client->packets > 0 ? server : client;
         say_count(s, seen->unique_bytes);
-        say(s, " from the %s; the %s's packets were not captured",
-            client == seen ? "client" : "server", client == seen ? "server" : "client");
+        sf_write_format(s, " from the %s; the %s's packets were not captured",
+                        client == seen ? "client" : "server", client == seen ? "server" : "client");
         if (unseen->stream_bytes > 0) {
-            say(s, ", ");
+            sf_write(s, ", ");
             say_count(s, unseen->stream_bytes);
-            say(s, " of its were acknowledged");
+            sf_write(s, " of its were acknowledged");
         }
         return;
     }
     if (client->unique_bytes == 0 && server->unique_bytes == 0) {
         bool missing = client->missing_bytes > 0 || server->missing_bytes > 0;
-        say(s, missing ? "no data was captured" : "no data was sent");
+        sf_write_format(s, missing ? "no data was captured" : "no data was sent");
         return;
     }
     say_count(s, client->unique_bytes);
-    say(s, " from the client, %llu from the server", (unsigned long long)server->unique_bytes);
+    sf_write_format(s, " from the client, %llu from the server",
+                    (unsigned long long)server->unique_bytes);
 }
 
 /* --- openings that did not succeed -------------------------------------------------------------
  */
 
-static void say_unanswered(struct sentence *s, const struct sf_record *r)
+static void say_unanswered(struct sf_writer *s, const struct sf_record *r)
 {
     const struct sf_record_end *client = &r->end[SF_CLIENT];
     if (r->reset_by != NULL) {
-        say(s, "Client gave its own SYN up by RST (packet %llu) before any answer.",
-            (unsigned long long)r->reset_packet);
+        sf_write_format(s, "Client gave its own SYN up by RST (packet %llu) before any answer.",
+                        (unsigned long long)r->reset_packet);
         return;
     }
-    say(s, "Nothing answered the client's SYN (packet %llu)", (unsigned long long)r->first_packet);
+    sf_write_format(s, "Nothing answered the client's SYN (packet %llu)",
+                    (unsigned long long)r->first_packet);
     if (client->syns > 1) {
-        say(s, ", sent %llu times over ", (unsigned long long)client->syns);
+        sf_write_format(s, ", sent %llu times over ", (unsigned long long)client->syns);
         say_span(s, r->duration_ns);
     }
     const struct sf_anomaly_entry *icmp = anomaly(r, SF_ANOMALY_ICMP_ERROR);
     if (icmp != NULL)
-        say(s, " but %s (packet %llu)", icmp->detail, (unsigned long long)icmp->first_packet);
-    say(s, icmp != NULL ? "." : ": filtered, or no such host.");
+        sf_write_format(s, " but %s (packet %llu)", icmp->detail,
+                        (unsigned long long)icmp->first_packet);
+    sf_write_format(s, icmp != NULL ? "." : ": filtered, or no such host.");
 }
 
-static void say_refused(struct sentence *s, const struct sf_record *r)
+static void say_refused(struct sf_writer *s, const struct sf_record *r)
 {
     const struct sf_anomaly_entry *refused = anomaly(r, SF_ANOMALY_REFUSED);
-    say(s, "Server refused the connection by RST (packet %llu)",
-        (unsigned long long)(refused != NULL ? refused->first_packet : r->last_packet));
+    sf_write_format(s, "Server refused the connection by RST (packet %llu)",
+                    (unsigned long long)(refused != NULL ? refused->first_packet : r->last_packet));
     if (r->duration_ns > 0) {
-        say(s, ", ");
+        sf_write(s, ", ");
         say_span(s, r->duration_ns);
-        say(s, " after the SYN (packet %llu)", (unsigned long long)r->first_packet);
+        sf_write_format(s, " after the SYN (packet %llu)", (unsigned long long)r->first_packet);
     }
-    say(s, ": nothing listens there, or a firewall answers.");
+    sf_write(s, ": nothing listens there, or a firewall answers.");
 }
 
-static void say_incomplete(struct sentence *s, const struct sf_record *r)
+static void say_incomplete(struct sf_writer *s, const struct sf_record *r)
 {
     uint64_t times = r->end[SF_SERVER].syns;
     const struct sf_timeline_entry *sent = change(r, SF_CAUSE_SENT_SYN_ACK, "server");
     unsigned long long packet = sent != NULL ? sent->packet : r->first_packet;
     if (r->reset_by != NULL) {
-        say(s,
+        sf_write_format(
+            s,
             "%s answered the handshake by RST (packet %llu) after the SYN-ACK (packet %llu): "
             "a scan, or an end that gave up.",
             capital(r->reset_by), (unsigned long long)r->reset_packet, packet);
@@ -154,76 +156,77 @@ static void say_incomplete(struct sentence *s, const struct sf_record *r)
     }
     const struct sf_anomaly_entry *bad = anomaly(r, SF_ANOMALY_SYN_ACK_BAD_ACK);
     if (bad != NULL) {
-        say(s,
+        sf_write_format(
+            s,
             "The server's SYN-ACK (packet %llu) acknowledges a number that the client never sent: "
             "no connection by the rules.",
             (unsigned long long)bad->first_packet);
         return;
     }
-    say(s, "The server's SYN-ACK (packet %llu", packet);
+    sf_write_format(s, "The server's SYN-ACK (packet %llu", packet);
     if (times > 1)
-        say(s, ", sent %llu times", (unsigned long long)times);
-    say(s, ") was never acknowledged: the connection stayed embryonic.");
+        sf_write_format(s, ", sent %llu times", (unsigned long long)times);
+    sf_write(s, ") was never acknowledged: the connection stayed embryonic.");
 }
 
 /* --- endings -----------------------------------------------------------------------------------
  */
 
-static void say_fin(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+static void say_fin(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     const char *first = r->close_first, *second = other_role(first);
     const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, first),
                                    *b = change(r, SF_CAUSE_SENT_FIN, second);
-    say(s, "%s closed first", capital(first));
+    sf_write_format(s, "%s closed first", capital(first));
     if (a != NULL)
-        say(s, " (FIN, packet %llu)", (unsigned long long)a->packet);
-    say(s, ", the %s followed", second);
+        sf_write_format(s, " (FIN, packet %llu)", (unsigned long long)a->packet);
+    sf_write_format(s, ", the %s followed", second);
     if (b != NULL)
-        say(s, " (packet %llu)", (unsigned long long)b->packet);
+        sf_write_format(s, " (packet %llu)", (unsigned long long)b->packet);
     if (a != NULL && b != NULL && b->t_ns > a->t_ns) {
-        say(s, " ");
+        sf_write(s, " ");
         say_span(s, b->t_ns - a->t_ns);
-        say(s, " later");
+        sf_write(s, " later");
     }
     bool neither = !flow->ep[0].fin_acked && !flow->ep[1].fin_acked;
-    say(s, strcmp(r->close_how, "fin") == 0 ? "; both FINs were acknowledged: "
-           : neither                        ? "; neither FIN was acknowledged: "
-                                            : "; the last FIN's acknowledgement was not seen: ");
+    sf_write_format(s, strcmp(r->close_how, "fin") == 0 ? "; both FINs were acknowledged: "
+                       : neither                        ? "; neither FIN was acknowledged: "
+                                 : "; the last FIN's acknowledgement was not seen: ");
     say_octets(s, r);
-    say(s, ".");
+    sf_write(s, ".");
 }
 
-static void say_simultaneous_close(struct sentence *s, const struct sf_record *r)
+static void say_simultaneous_close(struct sf_writer *s, const struct sf_record *r)
 {
     const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, "client"),
                                    *b = change(r, SF_CAUSE_SENT_FIN, "server");
-    say(s, "Both ends closed at once: their FINs crossed");
+    sf_write(s, "Both ends closed at once: their FINs crossed");
     if (a != NULL && b != NULL)
-        say(s, " (packets %llu and %llu)", (unsigned long long)a->packet,
-            (unsigned long long)b->packet);
-    say(s, "; ");
+        sf_write_format(s, " (packets %llu and %llu)", (unsigned long long)a->packet,
+                        (unsigned long long)b->packet);
+    sf_write(s, "; ");
     say_octets(s, r);
-    say(s, ".");
+    sf_write(s, ".");
 }
 
-static void say_half_closed(struct sentence *s, const struct sf_record *r)
+static void say_half_closed(struct sf_writer *s, const struct sf_record *r)
 {
     const char *first = r->close_first;
     const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, first);
     unsigned long long packet = fin != NULL ? fin->packet : r->last_packet;
     const struct sf_record_end *end = end_of(r, first), *other = end_of(r, other_role(first));
-    say(s, "%s closed its direction (FIN, packet %llu", capital(first), packet);
+    sf_write_format(s, "%s closed its direction (FIN, packet %llu", capital(first), packet);
     if (end->fins > 1)
-        say(s, ", sent %llu times", (unsigned long long)end->fins);
+        sf_write_format(s, ", sent %llu times", (unsigned long long)end->fins);
     if (other->packets == 0)
-        say(s, "); what the %s did then was not captured.", other_role(first));
+        sf_write_format(s, "); what the %s did then was not captured.", other_role(first));
     else if (anomaly(r, SF_ANOMALY_FIN_UNACKNOWLEDGED) != NULL)
-        say(s, "); the FIN was never acknowledged.");
+        sf_write(s, "); the FIN was never acknowledged.");
     else
-        say(s, "); the %s's was still open when the capture ended.", other_role(first));
+        sf_write_format(s, "); the %s's was still open when the capture ended.", other_role(first));
 }
 
-static void say_reset_when(struct sentence *s, const struct sf_flow *flow,
+static void say_reset_when(struct sf_writer *s, const struct sf_flow *flow,
                            const struct sf_record *r)
 {
     const char *peer = other_role(r->reset_by);
@@ -231,36 +234,37 @@ static void say_reset_when(struct sentence *s, const struct sf_flow *flow,
         &flow->ep[strcmp(peer, "client") == 0 ? flow->client : 1 - flow->client];
     if (ep->data_packets == 0 || flow->reset.ts_ns < ep->last_data_ns)
         return;
-    say(s, " ");
+    sf_write(s, " ");
     say_span(s, flow->reset.ts_ns - ep->last_data_ns);
-    say(s, " after the %s's last data", peer);
+    sf_write_format(s, " after the %s's last data", peer);
 }
 
-static void say_outstanding(struct sentence *s, const struct sf_flow *flow)
+static void say_outstanding(struct sf_writer *s, const struct sf_flow *flow)
 {
     uint64_t from_client = flow->reset.outstanding[flow->client];
     uint64_t from_server = flow->reset.outstanding[1 - flow->client];
     if (from_client == 0 && from_server == 0) {
-        say(s, "; nothing was outstanding.");
+        sf_write(s, "; nothing was outstanding.");
         return;
     }
-    say(s, "; ");
+    sf_write(s, "; ");
     if (from_client > 0) {
         say_count(s, from_client);
-        say(s, " from the client");
+        sf_write(s, " from the client");
     }
-    say(s, from_client > 0 && from_server > 0 ? " and " : "");
+    sf_write_format(s, from_client > 0 && from_server > 0 ? " and " : "");
     if (from_server > 0) {
         say_count(s, from_server);
-        say(s, " from the server");
+        sf_write(s, " from the server");
     }
-    say(s, from_client + from_server == 1 ? " was" : " were");
-    say(s, " never acknowledged.");
+    sf_write_format(s, from_client + from_server == 1 ? " was" : " were");
+    sf_write(s, " never acknowledged.");
 }
 
-static void say_half_open(struct sentence *s, const struct sf_record *r, bool reopened)
+static void say_half_open(struct sf_writer *s, const struct sf_record *r, bool reopened)
 {
-    say(s,
+    sf_write_format(
+        s,
         reopened
             ? "Half-open: the %s had opened anew and answered the old connection by RST "
               "(packet %llu)"
@@ -268,28 +272,28 @@ static void say_half_open(struct sentence *s, const struct sf_record *r, bool re
         r->reset_by, (unsigned long long)r->reset_packet);
 }
 
-static void say_reset_by(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+static void say_reset_by(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, r->reset_by);
     bool late = strcmp(r->reset_kind, "late_data") == 0;
     bool after_fin = late || strcmp(r->reset_kind, "after_fin") == 0;
     if (after_fin && fin != NULL)
-        say(s, "%s closed (FIN, packet %llu), then reset the connection", capital(r->reset_by),
-            (unsigned long long)fin->packet);
+        sf_write_format(s, "%s closed (FIN, packet %llu), then reset the connection",
+                        capital(r->reset_by), (unsigned long long)fin->packet);
     else
-        say(s, "%s reset the connection", capital(r->reset_by));
+        sf_write_format(s, "%s reset the connection", capital(r->reset_by));
     if (!after_fin)
         say_reset_when(s, flow, r);
-    say(s, " (packet %llu)%s", (unsigned long long)r->reset_packet,
-        late ? " when more data came" : "");
+    sf_write_format(s, " (packet %llu)%s", (unsigned long long)r->reset_packet,
+                    late ? " when more data came" : "");
 }
 
-static void say_reset(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+static void say_reset(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     const struct sf_anomaly_entry *half_open = anomaly(r, SF_ANOMALY_HALF_OPEN);
     if (strcmp(r->reset_kind, "lone") == 0) {
-        say(s, "A lone RST from the %s (packet %llu): its connection was not captured.",
-            r->reset_by, (unsigned long long)r->reset_packet);
+        sf_write_format(s, "A lone RST from the %s (packet %llu): its connection was not captured.",
+                        r->reset_by, (unsigned long long)r->reset_packet);
         return;
     }
     if (half_open != NULL && strcmp(r->reset_kind, "no_connection") == 0)
@@ -299,7 +303,7 @@ static void say_reset(struct sentence *s, const struct sf_flow *flow, const stru
     say_outstanding(s, flow);
 }
 
-static void say_open(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+static void say_open(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     static const char *const left[] = {
         [SF_ENDED_OPEN] = "Still open when the capture ended",
@@ -310,18 +314,19 @@ static void say_open(struct sentence *s, const struct sf_flow *flow, const struc
     };
     const struct sf_anomaly_entry *silent = anomaly(r, SF_ANOMALY_PEER_SILENT);
     if (silent != NULL)
-        say(s, "%s fell silent: %s (packet %llu); ", capital(other_role(sf_role_name(silent->end))),
-            silent->detail, (unsigned long long)silent->first_packet);
+        sf_write_format(s, "%s fell silent: %s (packet %llu); ",
+                        capital(other_role(sf_role_name(silent->end))), silent->detail,
+                        (unsigned long long)silent->first_packet);
     else
-        say(s, "%s; ", left[flow->ended_by]);
+        sf_write_format(s, "%s; ", left[flow->ended_by]);
     say_octets(s, r);
-    say(s, ".");
+    sf_write(s, ".");
 }
 
 /* --- the whole ---------------------------------------------------------------------------------
  */
 
-static void say_opening(struct sentence *s, const struct sf_record *r)
+static void say_opening(struct sf_writer *s, const struct sf_record *r)
 {
     static const struct {
         const char *how, *text;
@@ -335,19 +340,19 @@ static void say_opening(struct sentence *s, const struct sf_record *r)
     };
     for (size_t i = 0; i < sizeof unusual / sizeof unusual[0]; i++)
         if (strcmp(r->open_how, unusual[i].how) == 0)
-            say(s, "%s", unusual[i].text);
+            sf_write_format(s, "%s", unusual[i].text);
 }
 
-static void say_anomaly(struct sentence *s, const struct sf_anomaly_entry *entry)
+static void say_anomaly(struct sf_writer *s, const struct sf_anomaly_entry *entry)
 {
     const char *role = sf_role_name(entry->end);
     bool has_kind = strncmp(entry->detail, "kind=", 5) == 0;
     const char *detail = has_kind ? strstr(entry->detail, ": ") + 2 : entry->detail;
-    say(s, " %s: %s (packet%s %llu", role == NULL ? "On the way" : capital(role), detail,
-        entry->count > 1 ? "s" : "", (unsigned long long)entry->first_packet);
+    sf_write_format(s, " %s: %s (packet%s %llu", role == NULL ? "On the way" : capital(role),
+                    detail, entry->count > 1 ? "s" : "", (unsigned long long)entry->first_packet);
     if (entry->count > 1)
-        say(s, " to %llu", (unsigned long long)entry->last_packet);
-    say(s, ").");
+        sf_write_format(s, " to %llu", (unsigned long long)entry->last_packet);
+    sf_write(s, ").");
 }
 
 enum { TROUBLES_SAID = 2 };
@@ -363,7 +368,7 @@ static bool is_told(const struct sf_record *r, enum sf_anomaly name)
 }
 
 /* What went wrong on the way, the most telling first. */
-static void say_trouble(struct sentence *s, const struct sf_record *r)
+static void say_trouble(struct sf_writer *s, const struct sf_record *r)
 {
     static const enum sf_anomaly told[] = {
         SF_ANOMALY_HALF_OPEN,     SF_ANOMALY_KEEP_ALIVE_UNANSWERED, SF_ANOMALY_PEER_SILENT,
@@ -392,11 +397,11 @@ static bool is_synack_alone(const struct sf_record *r)
            r->end[SF_CLIENT].acks == 0;
 }
 
-static void say_ending(struct sentence *s, const struct sf_flow *flow, const struct sf_record *r)
+static void say_ending(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     if (is_synack_alone(r) && r->reset_by == NULL)
-        say(s, "A SYN-ACK (packet %llu) that nothing followed: backscatter, or a scan.",
-            (unsigned long long)r->first_packet);
+        sf_write_format(s, "A SYN-ACK (packet %llu) that nothing followed: backscatter, or a scan.",
+                        (unsigned long long)r->first_packet);
     else if (r->reset_by != NULL)
         say_reset(s, flow, r);
     else if (strcmp(r->close_how, "fin") == 0 || strcmp(r->close_how, "fin_unacked") == 0)
@@ -411,8 +416,7 @@ static void say_ending(struct sentence *s, const struct sf_flow *flow, const str
 
 void sf_record_verdict(const struct sf_flow *flow, struct sf_record *r)
 {
-    struct sentence s = {r->verdict, 0};
-    s.text[0] = '\0';
+    struct sf_writer s = sf_writer_of(r->verdict, sizeof r->verdict);
     if (is_stillborn(r->open_how)) {
         if (strcmp(r->open_how, "unanswered") == 0)
             say_unanswered(&s, r);
