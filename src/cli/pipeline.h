@@ -16,4 +16,8 @@ enum sf_status {
 /* Reads all input and writes all outputs; complaints go to standard error. */
 enum sf_status sf_pipeline_run(const struct sf_cli_options *options);
 
+/* Each complains on standard error and says what the process ends with. */
+enum sf_status sf_fail_usage(const struct sf_error *err);
+enum sf_status sf_fail_run(const struct sf_error *err);
+
 #endif

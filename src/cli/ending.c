@@ -1,0 +1,80 @@
+/* The summary is made here from the counts of whoever read the input. */
+#include "ending.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "config.h"
+
+int sf_ending_write_meta(struct sf_outputs *outputs, const struct sf_cli_options *options,
+                         struct sf_error *err)
+{
+    bool is_live = options->interfaces.count > 0;
+    const struct sf_word_list *inputs = is_live ? &options->interfaces : &options->files;
+    struct sf_meta meta = {.version = SYNFIN_VERSION,
+                           .inputs = inputs->words,
+                           .input_count = inputs->count,
+                           .options = options->given.words,
+                           .option_count = options->given.count};
+    return sf_outputs_meta(outputs, &meta, err);
+}
+
+static bool any_input_damaged(const struct sf_input_report *reports, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (reports[i].damaged)
+            return true;
+    return false;
+}
+
+int sf_ending_write(struct sf_outputs *outputs, const struct sf_ending *ending,
+                    struct sf_error *err)
+{
+    const struct sf_intake *intake = ending->intake;
+    struct sf_summary summary = {
+        .packets = sf_intake_packets(intake),
+        .tcp_packets = intake->tcp_packets,
+        .connections = ending->tracked.connections,
+        .capture_duplicates = ending->tracked.capture_duplicates,
+        .dropped = sf_capture_totals(intake->capture).dropped,
+        .evicted = ending->tracked.evicted,
+        .late_segments = ending->tracked.late_segments,
+        .first_ns = intake->first_ns,
+        .last_ns = intake->last_ns,
+        .open_how = ending->tally->open_how,
+        .close_how = ending->tally->close_how,
+        .anomalies = ending->tally->anomalies,
+    };
+    memcpy(summary.undecoded, intake->undecoded, sizeof summary.undecoded);
+    summary.inputs = sf_capture_reports(intake->capture, &summary.input_count);
+    summary.truncated_input = any_input_damaged(summary.inputs, summary.input_count);
+    summary.findings = sf_findings_list(ending->findings, &summary.finding_count);
+    return sf_outputs_finish(outputs, &summary, err);
+}
+
+bool sf_ending_tell_inputs(struct sf_capture *capture, const struct sf_cli_options *options)
+{
+    size_t count;
+    bool is_partial = false;
+    const struct sf_input_report *reports = sf_capture_reports(capture, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!reports[i].damaged && !reports[i].unreadable)
+            continue;
+        is_partial = true;
+        if (!options->quiet)
+            fprintf(stderr, "synfin: %s\n", reports[i].error.text);
+    }
+    uint64_t dropped = sf_capture_totals(capture).dropped;
+    if (dropped > 0 && !options->quiet)
+        fprintf(stderr, "synfin: %" PRIu64 " packets were dropped while capturing\n", dropped);
+    return is_partial || dropped > 0;
+}
+
+void sf_ending_tell_statistics(const struct sf_intake *intake, uint64_t connections)
+{
+    fprintf(stderr,
+            "synfin: %" PRIu64 " packets, %" PRIu64 " of TCP, %" PRIu64
+            " connections reported, %" PRIu64 " packets dropped\n",
+            sf_intake_packets(intake), intake->tcp_packets, connections,
+            sf_capture_totals(intake->capture).dropped);
+}

@@ -1,0 +1,31 @@
+/* What is said before the first line and after the last: meta, end, damaged inputs. */
+#ifndef SYNFIN_CLI_ENDING_H
+#define SYNFIN_CLI_ENDING_H
+
+#include "intake.h"
+#include "outputs.h"
+#include "synfin/finding.h"
+#include "tally.h"
+
+/* What was counted over the whole input. */
+struct sf_ending {
+    const struct sf_intake *intake;
+    struct sf_track_totals tracked;
+    const struct sf_tally *tally;
+    struct sf_findings *findings;
+};
+
+/* Each 0, or -1 with *err. */
+int sf_ending_write_meta(struct sf_outputs *outputs, const struct sf_cli_options *options,
+                         struct sf_error *err);
+int sf_ending_write(struct sf_outputs *outputs, const struct sf_ending *ending,
+                    struct sf_error *err);
+
+/* "synfin: FILE: what happened" on standard error for each input that was damaged or could not be
+ * read, unless quiet. True when there was one, or packets were dropped. */
+bool sf_ending_tell_inputs(struct sf_capture *capture, const struct sf_cli_options *options);
+
+/* The line that USR1 asks for. */
+void sf_ending_tell_statistics(const struct sf_intake *intake, uint64_t connections);
+
+#endif

@@ -1,0 +1,133 @@
+/* A batch is decoded as a whole before it is handed on: meanwhile the memory of its connections
+ * comes into the cache. */
+#include "intake.h"
+
+#include <stdlib.h>
+
+struct sf_intake_batch {
+    struct sf_packet packets[SF_INTAKE_BATCH];
+    struct sf_decoded decoded[SF_INTAKE_BATCH];
+    enum sf_verdict verdicts[SF_INTAKE_BATCH];
+};
+
+int sf_intake_open_capture(struct sf_capture **out, const struct sf_cli_options *options,
+                           bool *is_usage, struct sf_error *err)
+{
+    struct sf_capture_options capture = {
+        .files = options->files.words,
+        .file_count = options->files.count,
+        .interfaces = options->interfaces.words,
+        .interface_count = options->interfaces.count,
+        .filter = options->filter,
+        .strict = options->strict,
+        .snaplen = (uint32_t)options->snaplen,
+        .buffer_mib = (uint32_t)options->buffer_mib,
+        .promiscuous = options->promiscuous,
+    };
+    return sf_capture_open(out, &capture, is_usage, err);
+}
+
+int sf_intake_begin(struct sf_intake *intake, uint64_t hash_seed, struct sf_error *err)
+{
+    struct sf_decode_options decode = {.vlan_key = intake->options->vlan_key,
+                                       .verify_checksums = intake->options->verify_checksums,
+                                       .hash_seed = hash_seed};
+    intake->first_ns = intake->last_ns = SF_NS_UNKNOWN;
+    intake->decoder = sf_decoder_new(&decode);
+    intake->batch = malloc(sizeof *intake->batch);
+    return intake->decoder != NULL && intake->batch != NULL ? 0 : sf_fail(err, "out of memory");
+}
+
+void sf_intake_dispose(struct sf_intake *intake)
+{
+    sf_decoder_free(intake->decoder);
+    free(intake->batch);
+    intake->decoder = NULL;
+    intake->batch = NULL;
+}
+
+static void note_time(struct sf_intake *intake, sf_ns t)
+{
+    if (!sf_ns_known(intake->first_ns) || t < intake->first_ns)
+        intake->first_ns = t;
+    if (!sf_ns_known(intake->last_ns) || t > intake->last_ns)
+        intake->last_ns = t;
+}
+
+/* Whether the packet lies beyond what -c or --duration allow. */
+static bool is_beyond(const struct sf_intake *intake, const struct sf_packet *packet)
+{
+    const struct sf_cli_options *options = intake->options;
+    if (options->packet_limit != 0 && intake->packets_taken >= options->packet_limit)
+        return true;
+    return options->duration_ns != 0 && sf_ns_known(intake->first_ns) &&
+           packet->ts_ns - intake->first_ns > options->duration_ns;
+}
+
+static int take_decoded(struct sf_intake *intake, enum sf_verdict verdict,
+                        const struct sf_decoded *decoded, const struct sf_packet *packet,
+                        struct sf_error *err)
+{
+    const struct sf_taker *taker = &intake->taker;
+    if (verdict == SF_VERDICT_OK) {
+        intake->tcp_packets++;
+        return taker->segment(taker->self, &decoded->segment, packet, err);
+    }
+    intake->undecoded[verdict]++;
+    return decoded->has_quote ? taker->quote(taker->self, &decoded->quote, err) : 0;
+}
+
+/* Decodes from `begin` on and fetches the connections' memory ahead. Returns where it stopped: a
+ * segment put together from fragments is borrowed from the decoder and ends the stretch. */
+static size_t decode_stretch(struct sf_intake *intake, size_t begin, size_t end)
+{
+    struct sf_intake_batch *batch = intake->batch;
+    for (size_t i = begin; i < end; i++) {
+        struct sf_decoded *decoded = &batch->decoded[i];
+        batch->verdicts[i] = sf_decode(intake->decoder, &batch->packets[i], decoded);
+        if (batch->verdicts[i] != SF_VERDICT_OK)
+            continue;
+        sf_tracker_prefetch(intake->tracker, &decoded->segment);
+        if (decoded->segment.from_fragments)
+            return i + 1;
+    }
+    return end;
+}
+
+static int take_stretch(struct sf_intake *intake, size_t begin, size_t end, struct sf_error *err)
+{
+    const struct sf_intake_batch *batch = intake->batch;
+    for (size_t i = begin; i < end; i++) {
+        const struct sf_packet *packet = &batch->packets[i];
+        if (is_beyond(intake, packet)) {
+            intake->is_over = true;
+            return 0;
+        }
+        intake->packets_taken += !packet->filtered;
+        note_time(intake, packet->ts_ns);
+        if (take_decoded(intake, batch->verdicts[i], &batch->decoded[i], packet, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, struct sf_error *err)
+{
+    size_t most = capacity < SF_INTAKE_BATCH ? capacity : SF_INTAKE_BATCH;
+    *count = sf_capture_next(intake->capture, intake->batch->packets, most);
+    for (size_t begin = 0; begin < *count && !intake->is_over;) {
+        size_t end = decode_stretch(intake, begin, *count);
+        if (take_stretch(intake, begin, end, err) != 0)
+            return -1;
+        begin = end;
+    }
+    return 0;
+}
+
+uint64_t sf_intake_packets(const struct sf_intake *intake)
+{
+    uint64_t packets = intake->tcp_packets;
+    for (unsigned v = 0; v < SF_VERDICT_COUNT; v++)
+        packets += intake->undecoded[v];
+    return packets;
+}

@@ -1,0 +1,54 @@
+/* From the inputs to decoded packets: batches, bounds, counts. */
+#ifndef SYNFIN_CLI_INTAKE_H
+#define SYNFIN_CLI_INTAKE_H
+
+#include "options.h"
+#include "synfin/capture.h"
+#include "synfin/decode.h"
+#include "synfin/track.h"
+
+struct sf_intake_batch;
+
+/* Who gets what was decoded. Each returns 0, or -1 with *err, which ends the batch. */
+struct sf_taker {
+    int (*segment)(void *self, const struct sf_segment *segment, const struct sf_packet *packet,
+                   struct sf_error *err);
+    int (*quote)(void *self, const struct sf_icmp_quote *quote, struct sf_error *err);
+    void *self;
+};
+
+struct sf_intake {
+    const struct sf_cli_options *options;
+    const struct sf_tracker *tracker; /* whose memory is fetched ahead */
+    struct sf_capture *capture;
+    struct sf_taker taker;
+    struct sf_decoder *decoder;
+    struct sf_intake_batch *batch;
+
+    uint64_t tcp_packets;
+    uint64_t undecoded[SF_VERDICT_COUNT];
+    sf_ns first_ns, last_ns; /* SF_NS_UNKNOWN before the first packet */
+    uint64_t packets_taken;
+    bool is_over; /* a bound of the user's was reached, or nobody listens */
+};
+
+/* A capture of what the options name; *is_usage tells a bad filter from a bad file. 0, or -1 with
+ * *err. */
+int sf_intake_open_capture(struct sf_capture **out, const struct sf_cli_options *options,
+                           bool *is_usage, struct sf_error *err);
+
+/* `options`, `tracker`, `capture` and `taker` are set by the caller and stay its own. 0, or -1
+ * with *err. Disposed by the caller either way. */
+int sf_intake_begin(struct sf_intake *intake, uint64_t hash_seed, struct sf_error *err);
+
+/* Hands on at most `capacity` packets, or SF_INTAKE_BATCH, as many as there are; *count says how
+ * many were read. None: see sf_capture_ended(). 0, or -1 with *err. */
+enum { SF_INTAKE_BATCH = 64 };
+int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, struct sf_error *err);
+
+/* Packets handed on or counted as undecoded. */
+uint64_t sf_intake_packets(const struct sf_intake *intake);
+
+void sf_intake_dispose(struct sf_intake *intake);
+
+#endif

@@ -1,0 +1,222 @@
+/* Events, segments and records go to the outputs as they come. */
+#include "pass.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "ending.h"
+
+static bool is_wanted(const struct sf_pass *pass, uint64_t conn)
+{
+    return pass->chosen == NULL || sf_selection_has(pass->chosen, conn);
+}
+
+static int take_events(struct sf_pass *pass, struct sf_error *err)
+{
+    struct sf_event event;
+    while (sf_tracker_event(pass->tracker, &event)) {
+        if (pass->outputs == NULL || !is_wanted(pass, event.conn))
+            continue;
+        if (sf_outputs_event(pass->outputs, &event, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int take_record(struct sf_pass *pass, struct sf_record *record, struct sf_error *err)
+{
+    sf_views_record(pass->views, record);
+    sf_tally_record(&pass->tally, record);
+    sf_findings_record(pass->findings, record);
+    if (pass->fail_on != NULL && sf_where_holds(pass->fail_on, record))
+        pass->has_failed_on = true;
+    if (pass->where != NULL && !sf_where_holds(pass->where, record))
+        return 0;
+    if (pass->choose != NULL && sf_selection_add(pass->choose, record->id, err) != 0)
+        return -1;
+    return pass->outputs == NULL ? 0 : sf_outputs_record(pass->outputs, record, err);
+}
+
+static int take_zeek_rows(struct sf_pass *pass, struct sf_error *err)
+{
+    struct sf_zeek_row row;
+    while (sf_views_zeek_row(pass->views, &row))
+        if (sf_outputs_zeek_row(pass->outputs, &row, err) != 0)
+            return -1;
+    return 0;
+}
+
+static int take_records(struct sf_pass *pass, struct sf_error *err)
+{
+    struct sf_record record;
+    while (sf_tracker_record(pass->tracker, &record))
+        if (take_record(pass, &record, err) != 0)
+            return -1;
+    return take_zeek_rows(pass, err);
+}
+
+static int take_events_and_records(struct sf_pass *pass, struct sf_error *err)
+{
+    return take_events(pass, err) != 0 || take_records(pass, err) != 0 ? -1 : 0;
+}
+
+/* Events first, then the segment that gave rise to them, then connections that it ended. */
+static int take_segment(void *self, const struct sf_segment *segment,
+                        const struct sf_packet *packet, struct sf_error *err)
+{
+    struct sf_pass *pass = self;
+    struct sf_judgement judgement;
+    sf_tracker_segment(pass->tracker, segment, &judgement);
+    sf_views_segment(pass->views, segment, &judgement);
+    if (take_events(pass, err) != 0)
+        return -1;
+    bool is_chosen = is_wanted(pass, judgement.conn);
+    if (is_chosen && pass->outputs != NULL && pass->outputs->wants_segments) {
+        struct sf_segment_line line = {segment, &judgement, judgement.t_ns};
+        if (sf_outputs_segment(pass->outputs, &line, err) != 0)
+            return -1;
+    }
+    if (is_chosen && pass->packets != NULL && sf_packet_file_add(pass->packets, packet, err) != 0)
+        return -1;
+    return take_records(pass, err);
+}
+
+static int take_quote(void *self, const struct sf_icmp_quote *quote, struct sf_error *err)
+{
+    struct sf_pass *pass = self;
+    sf_tracker_icmp(pass->tracker, quote);
+    return take_events_and_records(pass, err);
+}
+
+/* Live and nothing came: connections still end by the clock. */
+static int take_silence(struct sf_pass *pass, struct sf_error *err)
+{
+    struct timespec now;
+    if (pass->options->interfaces.count == 0 || clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return 0;
+    sf_tracker_tick(pass->tracker, (sf_ns)now.tv_sec * SF_SEC + now.tv_nsec);
+    return take_events_and_records(pass, err);
+}
+
+static int read_packets(struct sf_pass *pass, struct sf_error *err)
+{
+    struct sf_intake *intake = &pass->intake;
+    while (!intake->is_over && !atomic_load(&pass->signals.stop)) {
+        size_t count;
+        if (sf_intake_take(intake, SF_INTAKE_BATCH, &count, err) != 0)
+            return -1;
+        if (count == 0 && sf_capture_ended(intake->capture))
+            break;
+        if (count == 0 && take_silence(pass, err) != 0)
+            return -1;
+        if (atomic_exchange(&pass->signals.want_line, false))
+            sf_ending_tell_statistics(intake, sf_tracker_totals(pass->tracker).connections);
+        sf_progress_show(&pass->progress, intake->capture, sf_intake_packets(intake));
+        if (pass->outputs != NULL && sf_outputs_gone(pass->outputs) && pass->packets == NULL)
+            intake->is_over = true;
+    }
+    return 0;
+}
+
+static int read_all(struct sf_pass *pass, struct sf_error *err)
+{
+    int result = read_packets(pass, err);
+    sf_progress_end(&pass->progress);
+    if (result != 0)
+        return -1;
+    sf_tracker_finish(pass->tracker);
+    return take_events_and_records(pass, err);
+}
+
+uint64_t sf_pass_seed(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        seed = (uint64_t)time(NULL);
+    return seed;
+}
+
+static int open_core(struct sf_pass *pass, struct sf_error *err)
+{
+    const struct sf_cli_options *options = pass->options;
+    const struct sf_outputs *outputs = pass->outputs;
+    struct sf_track_options track = {.linger_ns = options->linger_ns,
+                                     .idle_timeout_ns = options->idle_timeout_ns,
+                                     .max_memory = options->max_memory,
+                                     .want_events = outputs != NULL && outputs->wants_events};
+    struct sf_view_options view = {.zeek = true,
+                                   .zeek_rows = outputs != NULL && outputs->wants_zeek_rows,
+                                   .wireshark_labels = outputs != NULL && outputs->wants_segments};
+    pass->tracker = sf_tracker_new(&track);
+    pass->views = sf_views_new(&view);
+    pass->findings = sf_findings_new();
+    if (pass->tracker == NULL || pass->views == NULL || pass->findings == NULL)
+        return sf_fail(err, "out of memory");
+    sf_tally_init(&pass->tally);
+    pass->intake.tracker = pass->tracker;
+    pass->intake.taker = (struct sf_taker){take_segment, take_quote, pass};
+    return sf_intake_begin(&pass->intake, sf_pass_seed(), err);
+}
+
+static void close_pass(struct sf_pass *pass)
+{
+    sf_findings_free(pass->findings);
+    sf_views_free(pass->views);
+    sf_tracker_free(pass->tracker);
+    sf_intake_dispose(&pass->intake);
+    if (pass->intake.capture != NULL)
+        sf_capture_close(pass->intake.capture);
+}
+
+static int write_end(struct sf_pass *pass, struct sf_error *err)
+{
+    struct sf_ending ending = {.intake = &pass->intake,
+                               .tracked = sf_tracker_totals(pass->tracker),
+                               .tally = &pass->tally,
+                               .findings = pass->findings};
+    return sf_ending_write(pass->outputs, &ending, err);
+}
+
+static int read_and_write(struct sf_pass *pass, struct sf_error *err)
+{
+    sf_progress_begin(&pass->progress, pass->options);
+    sf_signals_start(&pass->signals, pass->intake.capture);
+    int result =
+        pass->outputs == NULL ? 0 : sf_ending_write_meta(pass->outputs, pass->options, err);
+    if (result == 0)
+        result = read_all(pass, err);
+    sf_signals_end(&pass->signals);
+    if (result == 0 && pass->packets != NULL)
+        result = sf_packet_file_finish(pass->packets, err);
+    if (result == 0 && pass->outputs != NULL)
+        result = write_end(pass, err);
+    return result;
+}
+
+static enum sf_status run(struct sf_pass *pass)
+{
+    struct sf_error err = {0};
+    bool is_usage = false;
+    struct sf_intake *intake = &pass->intake;
+    intake->options = pass->options;
+    if (sf_intake_open_capture(&intake->capture, pass->options, &is_usage, &err) != 0)
+        return is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
+    if (open_core(pass, &err) != 0)
+        return sf_fail_run(&err);
+    int result = read_and_write(pass, &err);
+    bool is_partial =
+        pass->outputs != NULL && sf_ending_tell_inputs(intake->capture, pass->options);
+    if (result != 0)
+        return sf_fail_run(&err);
+    if (is_partial)
+        return SF_STATUS_PARTIAL;
+    return pass->has_failed_on ? SF_STATUS_MATCHED : SF_STATUS_OK;
+}
+
+enum sf_status sf_pass_run(struct sf_pass *pass)
+{
+    enum sf_status status = run(pass);
+    close_pass(pass);
+    return status;
+}

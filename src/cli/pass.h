@@ -1,0 +1,43 @@
+/* One reading of the input by one thread: capture -> decode -> tracker -> views -> outputs. */
+#ifndef SYNFIN_CLI_PASS_H
+#define SYNFIN_CLI_PASS_H
+
+#include "intake.h"
+#include "outputs.h"
+#include "packet_file.h"
+#include "pipeline.h"
+#include "progress.h"
+#include "selection.h"
+#include "signals.h"
+#include "synfin/finding.h"
+#include "synfin/view.h"
+#include "synfin/where.h"
+#include "tally.h"
+
+struct sf_pass {
+    const struct sf_cli_options *options;
+    const struct sf_where *where, *fail_on; /* NULL: not asked for */
+    struct sf_outputs *outputs;             /* NULL: the first of two readings */
+    struct sf_packet_file *packets;         /* NULL: no -w */
+    struct sf_selection *choose;            /* filled with the ids chosen by `where`, or NULL */
+    const struct sf_selection *chosen; /* events, segments and packets of these only, or NULL */
+
+    /* The pass's own; zero at first. */
+    struct sf_intake intake;
+    struct sf_tracker *tracker;
+    struct sf_views *views;
+    struct sf_signals signals;
+    struct sf_progress progress;
+    struct sf_tally tally;
+    struct sf_findings *findings;
+    bool has_failed_on; /* --fail-on held for some connection */
+};
+
+/* One reading from open to end line; complaints go to standard error. Nothing is left open. */
+enum sf_status sf_pass_run(struct sf_pass *pass);
+
+/* A seed that nobody can guess: chosen addresses cannot be made to collide. Results do not depend
+ * on it, so that a poor one, where the kernel gives none, only costs time. */
+uint64_t sf_pass_seed(void);
+
+#endif
