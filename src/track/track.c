@@ -270,7 +270,7 @@ static void fill_judgement(const struct sf_turn *turn, struct sf_judgement *out)
         .seq = snd->has_base ? sf_offset_of(snd, seg->seq, snd->snd_nxt) : 0,
         .ack = (seg->flags & SF_TH_ACK) && rcv->has_base ? sf_offset_of(rcv, seg->ack, rcv->snd_nxt)
                                                          : 0,
-        .window = seg->flags & SF_TH_RST ? seg->window : snd->window_now,
+        .window = sf_window_of(turn),
         .labels = turn->labels,
         .rtt_ns = turn->rtt_ns,
         .in_flight = sf_outstanding(snd),

@@ -220,6 +220,8 @@ void sf_sequence_stray(struct sf_turn *turn);
 void sf_ack_segment(struct sf_turn *turn); /* ack.c: what the ACK says */
 void sf_ack_judge_losses(struct sf_tracker *tracker, struct sf_flow *flow, sf_ns now_ns,
                          bool final);
+/* window.c: what the segment advertises, scaled where both ends announced a scale. */
+uint32_t sf_window_of(const struct sf_turn *turn);
 void sf_window_segment(struct sf_turn *turn); /* window.c: what the sender grants */
 /* Once scaling is in force only scaled windows count: those in SYNs are not comparable. */
 void sf_window_extremes(struct sf_endpoint *snd, uint32_t window, bool is_scaled);

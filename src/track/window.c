@@ -7,7 +7,7 @@ static bool is_scale_known(const struct sf_turn *turn)
     return turn->snd->has_iss && turn->rcv->has_iss;
 }
 
-static uint32_t scaled(const struct sf_turn *turn)
+uint32_t sf_window_of(const struct sf_turn *turn)
 {
     const struct sf_segment *seg = turn->seg;
     if (seg->flags & SF_TH_SYN || !turn->snd->has_wscale || !turn->rcv->has_wscale)
@@ -58,7 +58,7 @@ void sf_window_segment(struct sf_turn *turn)
     if (!(seg->flags & (SF_TH_ACK | SF_TH_SYN)))
         return;
     bool syn = seg->flags & SF_TH_SYN;
-    uint32_t window = scaled(turn);
+    uint32_t window = sf_window_of(turn);
     sf_window_extremes(snd, window, !syn && snd->has_wscale && rcv->has_wscale);
     snd->window_now = window;
     snd->has_window = true;

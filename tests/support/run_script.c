@@ -3,6 +3,7 @@
  * usage: run_script [--transform NAME] [--dump] SCRIPT
  * Without --transform, plain, and when that is as expected under all transforms. --dump prints the
  * events and records for a comparison with what the program prints of the same packets. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -204,6 +205,9 @@ static void check_findings(struct run *run, const struct script_packet *packet,
         fail(run, packet->line, "rtt is %.9f, script says %.9f",
              sf_ns_known(found->rtt_ns) ? (double)found->rtt_ns / 1e9 : NAN,
              (double)packet->rtt_ns / 1e9);
+    if (packet->checks_window && found->window != packet->found_window)
+        fail(run, packet->line, "window is %" PRIu64 ", script says %" PRIu32, found->window,
+             packet->found_window);
     for (int i = 0; i < SF_LABEL_COUNT; i++)
         if ((packet->labels & ~found->labels) >> i & 1)
             fail(run, packet->line, "the label %s is missing", sf_label_name((enum sf_label)i));

@@ -458,13 +458,17 @@ static int take_label(struct parser *p, struct script_packet *packet)
     return fail(p, "not a label:", name);
 }
 
-/* After "~": rtt seconds | rtt none | label name */
+/* After "~": rtt seconds | rtt none | label name | window octets */
 static int take_finding(struct parser *p, struct script_packet *packet)
 {
     if (take_word(p, "label"))
         return take_label(p, packet);
+    if (take_word(p, "window")) {
+        packet->checks_window = true;
+        return take_number(p, UINT32_MAX, &packet->found_window);
+    }
     if (!take_word(p, "rtt"))
-        return fail(p, "expected 'rtt' or 'label', not", peek(p));
+        return fail(p, "expected 'rtt', 'label' or 'window', not", peek(p));
     packet->rtt = SCRIPT_RTT_NONE;
     if (take_word(p, "none"))
         return 0;
@@ -597,6 +601,7 @@ static int take_duplicate(struct parser *p)
     copy.anomaly_count = 0;
     copy.labels = 0;
     copy.rtt = SCRIPT_RTT_FREE;
+    copy.checks_window = false;
     memset(copy.state, 0, sizeof copy.state);
     if (take_word(p, "ttl") && take_number(p, 255, &ttl) != 0)
         return -1;

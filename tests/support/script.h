@@ -76,6 +76,8 @@ struct script_packet {
     enum script_rtt rtt;
     sf_ns rtt_ns;
     uint32_t labels; /* bits of enum sf_label that must be among the line's */
+    bool checks_window;
+    uint32_t found_window; /* octets, as it must be told */
 };
 
 /* "=N path value": of the N-th record. */
