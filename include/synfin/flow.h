@@ -220,7 +220,8 @@ struct sf_flow {
 
     /* closing */
     bool is_closed;
-    bool is_steady; /* nothing waits or is missing: see steady.c of track */
+    bool is_steady;  /* nothing waits or is missing: see steady.c of track */
+    bool is_opening; /* an end is in SYN-SENT or SYN-RECEIVED */
     struct sf_reset reset;
     sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
     uint64_t challenge_packet; /* that RST, 0 once it is judged */

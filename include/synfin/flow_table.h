@@ -44,6 +44,9 @@ struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_
 
 size_t sf_flow_table_count(const struct sf_flow_table *table);
 
+/* How many of them are on that list. */
+size_t sf_flow_table_listed(const struct sf_flow_table *table, enum sf_flow_list list);
+
 /* Octets held by the table and its flows' fixed parts. */
 uint64_t sf_flow_table_memory(const struct sf_flow_table *table);
 

@@ -27,6 +27,7 @@ struct sf_summary {
     uint64_t packets, tcp_packets;
     uint64_t undecoded[SF_VERDICT_COUNT]; /* [OK] is 0 */
     uint64_t connections, capture_duplicates, dropped, evicted, late_segments;
+    uint64_t open, opening; /* in the table now: not closed; of them, still in the handshake */
     const struct sf_input_report *inputs;
     size_t input_count;
     bool truncated_input;
@@ -68,7 +69,8 @@ struct sf_segment_line {
 };
 
 /* Every function may be NULL: the sink does not care. A row of the zeek view belongs to no record:
- * it comes when it is final, whatever the records are. Each returns 0, or -1 with *err (a write
+ * it comes when it is final, whatever the records are. `interim`: live, every few seconds, how
+ * things stand. Each returns 0, or -1 with *err (a write
  * failed). A sink whose reader went away returns 0 and becomes silent; see `gone`. */
 struct sf_sink {
     const char *name;
@@ -77,6 +79,7 @@ struct sf_sink {
     int (*event)(struct sf_sink *sink, const struct sf_event *event, struct sf_error *err);
     int (*record)(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err);
     int (*zeek_row)(struct sf_sink *sink, const struct sf_zeek_row *row, struct sf_error *err);
+    int (*interim)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
     int (*finish)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
     void (*close)(struct sf_sink *sink); /* frees the sink; also after an error */
     bool gone; /* the reader of a pipe went away: nothing more need be computed for it */

@@ -89,12 +89,15 @@ struct sf_track_options {
     bool want_events;
 };
 
-/* Totals for the `end` line; all since the start. */
+/* Totals for the `end` line, since the start; and what the table holds now. */
 struct sf_track_totals {
+    uint64_t opened;             /* connections begun */
     uint64_t connections;        /* records handed out */
     uint64_t capture_duplicates; /* packets */
     uint64_t evicted;
     uint64_t late_segments;
+    uint64_t open;    /* now: not closed */
+    uint64_t opening; /* of them: the handshake is not complete */
 };
 
 struct sf_tracker;

@@ -27,11 +27,10 @@ static bool any_input_damaged(const struct sf_input_report *reports, size_t coun
     return false;
 }
 
-int sf_ending_write(struct sf_outputs *outputs, const struct sf_ending *ending,
-                    struct sf_error *err)
+static void summarize(const struct sf_ending *ending, struct sf_summary *out)
 {
     const struct sf_intake *intake = ending->intake;
-    struct sf_summary summary = {
+    *out = (struct sf_summary){
         .packets = sf_intake_packets(intake),
         .tcp_packets = intake->tcp_packets,
         .connections = ending->tracked.connections,
@@ -39,17 +38,34 @@ int sf_ending_write(struct sf_outputs *outputs, const struct sf_ending *ending,
         .dropped = sf_capture_totals(intake->capture).dropped,
         .evicted = ending->tracked.evicted,
         .late_segments = ending->tracked.late_segments,
+        .open = ending->tracked.open,
+        .opening = ending->tracked.opening,
         .first_ns = intake->first_ns,
         .last_ns = intake->last_ns,
         .open_how = ending->tally->open_how,
         .close_how = ending->tally->close_how,
         .anomalies = ending->tally->anomalies,
     };
-    memcpy(summary.undecoded, intake->undecoded, sizeof summary.undecoded);
-    summary.inputs = sf_capture_reports(intake->capture, &summary.input_count);
-    summary.truncated_input = any_input_damaged(summary.inputs, summary.input_count);
-    summary.findings = sf_findings_list(ending->findings, &summary.finding_count);
+    memcpy(out->undecoded, intake->undecoded, sizeof out->undecoded);
+    out->inputs = sf_capture_reports(intake->capture, &out->input_count);
+    out->truncated_input = any_input_damaged(out->inputs, out->input_count);
+    out->findings = sf_findings_list(ending->findings, &out->finding_count);
+}
+
+int sf_ending_write(struct sf_outputs *outputs, const struct sf_ending *ending,
+                    struct sf_error *err)
+{
+    struct sf_summary summary;
+    summarize(ending, &summary);
     return sf_outputs_finish(outputs, &summary, err);
+}
+
+int sf_ending_write_interim(struct sf_outputs *outputs, const struct sf_ending *ending,
+                            struct sf_error *err)
+{
+    struct sf_summary summary;
+    summarize(ending, &summary);
+    return sf_outputs_interim(outputs, &summary, err);
 }
 
 bool sf_ending_tell_inputs(struct sf_capture *capture, const struct sf_cli_options *options)

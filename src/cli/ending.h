@@ -5,9 +5,9 @@
 #include "intake.h"
 #include "outputs.h"
 #include "synfin/finding.h"
-#include "tally.h"
+#include "synfin/tally.h"
 
-/* What was counted over the whole input. */
+/* What was counted over the whole input, or live up to now. */
 struct sf_ending {
     const struct sf_intake *intake;
     struct sf_track_totals tracked;
@@ -20,6 +20,8 @@ int sf_ending_write_meta(struct sf_outputs *outputs, const struct sf_cli_options
                          struct sf_error *err);
 int sf_ending_write(struct sf_outputs *outputs, const struct sf_ending *ending,
                     struct sf_error *err);
+int sf_ending_write_interim(struct sf_outputs *outputs, const struct sf_ending *ending,
+                            struct sf_error *err);
 
 /* "synfin: FILE: what happened" on standard error for each input that was damaged or could not be
  * read, unless quiet. True when there was one, or packets were dropped. */

@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "synfin/near.h"
+
+/* The usual scrape comes once a minute: what it reads is then never older than a quarter of that.
+ */
+static const sf_ns INTERIM = 15 * SF_SEC;
 
 enum { WIDTH_DEFAULT = 80, WIDTH_MIN = 40, WIDTH_MAX = 1000 };
 
@@ -146,6 +151,8 @@ static int open_sinks(struct sf_outputs *outputs, const struct sf_cli_options *o
         outputs->sinks[outputs->count++] = sink;
         outputs->wants_events = outputs->wants_events || sink->event != NULL;
         outputs->wants_segments = outputs->wants_segments || sink->segment != NULL;
+        outputs->wants_interim =
+            outputs->wants_interim || (options->interfaces.count > 0 && sink->interim != NULL);
         outputs->wants_zeek_rows = outputs->wants_zeek_rows || sink->zeek_row != NULL;
     }
     *usage = true;
@@ -206,6 +213,24 @@ int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *ro
                         struct sf_error *err)
 {
     HAND_ON(outputs, zeek_row, row, err);
+}
+
+bool sf_outputs_interim_due(struct sf_outputs *outputs)
+{
+    struct timespec clock;
+    if (!outputs->wants_interim || clock_gettime(CLOCK_MONOTONIC, &clock) != 0)
+        return false;
+    sf_ns now = (sf_ns)clock.tv_sec * SF_SEC + clock.tv_nsec;
+    if (now - outputs->interim_ns < INTERIM)
+        return false;
+    outputs->interim_ns = now;
+    return true;
+}
+
+int sf_outputs_interim(struct sf_outputs *outputs, const struct sf_summary *summary,
+                       struct sf_error *err)
+{
+    HAND_ON(outputs, interim, summary, err);
 }
 
 int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summary,

@@ -11,6 +11,8 @@ struct sf_outputs {
     struct sf_sink *sinks[SF_OUTPUTS_MAX];
     size_t count;
     bool wants_events, wants_segments, wants_zeek_rows; /* some sink prints them */
+    bool wants_interim; /* live, and some sink shows how things stand */
+    sf_ns interim_ns;   /* of the machine's clock: when sinks were last told so */
     const struct sf_field *fields[1024];
     struct sf_sink_options sink_options;
 };
@@ -30,6 +32,10 @@ int sf_outputs_record(struct sf_outputs *outputs, const struct sf_record *record
                       struct sf_error *err);
 int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *row,
                         struct sf_error *err);
+/* True when sinks should be told how things stand: every 15 s, if one wants it. */
+bool sf_outputs_interim_due(struct sf_outputs *outputs);
+int sf_outputs_interim(struct sf_outputs *outputs, const struct sf_summary *summary,
+                       struct sf_error *err);
 int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summary,
                       struct sf_error *err);
 

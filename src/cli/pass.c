@@ -99,6 +99,22 @@ static int take_silence(struct sf_pass *pass, struct sf_error *err)
     return take_events_and_records(pass, err);
 }
 
+static struct sf_ending ending_of(const struct sf_pass *pass)
+{
+    return (struct sf_ending){.intake = &pass->intake,
+                              .tracked = sf_tracker_totals(pass->tracker),
+                              .tally = &pass->tally,
+                              .findings = pass->findings};
+}
+
+static int write_interim(struct sf_pass *pass, struct sf_error *err)
+{
+    if (pass->outputs == NULL || !sf_outputs_interim_due(pass->outputs))
+        return 0;
+    struct sf_ending ending = ending_of(pass);
+    return sf_ending_write_interim(pass->outputs, &ending, err);
+}
+
 static int read_packets(struct sf_pass *pass, struct sf_error *err)
 {
     struct sf_intake *intake = &pass->intake;
@@ -109,6 +125,8 @@ static int read_packets(struct sf_pass *pass, struct sf_error *err)
         if (count == 0 && sf_capture_ended(intake->capture))
             break;
         if (count == 0 && take_silence(pass, err) != 0)
+            return -1;
+        if (write_interim(pass, err) != 0)
             return -1;
         if (atomic_exchange(&pass->signals.want_line, false))
             sf_ending_tell_statistics(intake, sf_tracker_totals(pass->tracker).connections);
@@ -171,10 +189,7 @@ static void close_pass(struct sf_pass *pass)
 
 static int write_end(struct sf_pass *pass, struct sf_error *err)
 {
-    struct sf_ending ending = {.intake = &pass->intake,
-                               .tracked = sf_tracker_totals(pass->tracker),
-                               .tally = &pass->tally,
-                               .findings = pass->findings};
+    struct sf_ending ending = ending_of(pass);
     return sf_ending_write(pass->outputs, &ending, err);
 }
 

@@ -10,9 +10,9 @@
 #include "selection.h"
 #include "signals.h"
 #include "synfin/finding.h"
+#include "synfin/tally.h"
 #include "synfin/view.h"
 #include "synfin/where.h"
-#include "tally.h"
 
 struct sf_pass {
     const struct sf_cli_options *options;

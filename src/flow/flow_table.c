@@ -22,6 +22,7 @@ struct entry {
 
 struct list {
     struct sf_flow *oldest, *newest;
+    size_t count;
 };
 
 enum { BLOCK_ENTRIES = 64 };
@@ -97,6 +98,7 @@ static void list_remove(struct list *list, struct sf_flow *flow)
         flow->newer->older = flow->older;
     else
         list->newest = flow->older;
+    list->count--;
 }
 
 static void list_append(struct list *list, struct sf_flow *flow)
@@ -108,6 +110,7 @@ static void list_append(struct list *list, struct sf_flow *flow)
     else
         list->oldest = flow;
     list->newest = flow;
+    list->count++;
 }
 
 struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
@@ -235,6 +238,11 @@ struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_
 size_t sf_flow_table_count(const struct sf_flow_table *table)
 {
     return HASH_COUNT(table->entries);
+}
+
+size_t sf_flow_table_listed(const struct sf_flow_table *table, enum sf_flow_list list)
+{
+    return table->lists[list].count;
 }
 
 uint64_t sf_flow_table_memory(const struct sf_flow_table *table)

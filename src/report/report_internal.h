@@ -16,6 +16,8 @@ struct sf_sink *sf_zeek_open(const char *path, const struct sf_sink_options *opt
                              struct sf_error *err);
 struct sf_sink *sf_zeek_json_open(const char *path, const struct sf_sink_options *options,
                                   struct sf_error *err);
+struct sf_sink *sf_prom_open(const char *path, const struct sf_sink_options *options,
+                             struct sf_error *err);
 /* A folder, never standard output. */
 struct sf_sink *sf_xplot_open(const char *path, const struct sf_sink_options *options,
                               struct sf_error *err);

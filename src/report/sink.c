@@ -15,6 +15,7 @@ static const struct sf_sink_format formats[] = {
     {"zeek", "log", "the rows of Zeek's conn.log, by Zeek's rules"},
     {"zeek-json", NULL, "the same, one JSON object a line"},
     {"xplot", NULL, "time-sequence graphs as tcptrace draws them: xplot:DIR"},
+    {"prom", "prom", "metrics for node_exporter's textfile collector"},
     {"none", NULL, "nothing: for measuring"},
     {NULL, NULL, NULL},
 };
@@ -24,11 +25,11 @@ static const struct {
     bool needs_folder; /* standard output will not do */
 } openers[] = {
     {sf_text_open, false},      {sf_json_open, false}, {sf_csv_open, false},  {sf_zeek_open, false},
-    {sf_zeek_json_open, false}, {sf_xplot_open, true}, {sf_none_open, false},
+    {sf_zeek_json_open, false}, {sf_xplot_open, true}, {sf_prom_open, false}, {sf_none_open, false},
 };
 
 /* Names of the field's other formats, so that asking for them is told from a typing error. */
-static const char *const absent[] = {"sqlite", "html", "prom", "db"};
+static const char *const absent[] = {"sqlite", "html", "db"};
 
 static const struct {
     const char *extension, *format;
@@ -65,8 +66,8 @@ static int fail_format(const char *name, size_t len, struct sf_error *err)
             return sf_fail(err, "output format not built in: %.*s", (int)len, name);
     return sf_fail(
         err,
-        "unknown output format: %.*s (text, json, csv, zeek, zeek-json, xplot, none, or a "
-        "file name ending in .txt .json .ndjson .csv .log)",
+        "unknown output format: %.*s (text, json, csv, zeek, zeek-json, xplot, prom, none, "
+        "or a file name ending in .txt .json .ndjson .csv .log .prom)",
         (int)len, name);
 }
 

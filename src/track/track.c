@@ -70,6 +70,7 @@ static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *
     if (flow == NULL)
         return NULL;
     flow->id = id;
+    t->totals.opened++;
     endpoint_init(&flow->ep[0]);
     endpoint_init(&flow->ep[1]);
     flow->syn_ns = flow->syn_ack_ns = flow->ack_ns = flow->challenge_ns = SF_NS_UNKNOWN;
@@ -115,6 +116,17 @@ static void absorb_pending(struct sf_tracker *t, struct sf_flow *flow)
     free(pending);
 }
 
+static bool is_opening(const struct sf_endpoint *ep)
+{
+    return ep->state == SF_SYN_SENT || ep->state == SF_SYN_RECEIVED;
+}
+
+static void count_opening(struct sf_tracker *t, struct sf_flow *flow, bool now)
+{
+    t->totals.opening += (uint64_t)now - (uint64_t)flow->is_opening;
+    flow->is_opening = now;
+}
+
 /* Concludes the flow's story and queues its record. */
 static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
 {
@@ -123,6 +135,7 @@ static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ende
         absorb_pending(t, flow);
     flow->ended_by = (uint8_t)(closed ? SF_ENDED_CLOSED : ended_by);
     sf_record_conclude(t, flow);
+    count_opening(t, flow, false);
     sf_flow_table_remove(t->table, flow);
     flow->newer = NULL;
     if (t->finished_last != NULL)
@@ -255,7 +268,10 @@ static void process(struct sf_turn *turn)
     if (has_limits(t) || (one_spoke && turn->rcv->packets > 0))
         sf_flow_table_touch(t->table, flow,
                             turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
-    if (flow->is_closed || before[0] != flow->ep[0].state || before[1] != flow->ep[1].state)
+    bool is_moved = before[0] != flow->ep[0].state || before[1] != flow->ep[1].state;
+    if (is_moved)
+        count_opening(t, flow, is_opening(&flow->ep[0]) || is_opening(&flow->ep[1]));
+    if (flow->is_closed || is_moved)
         sf_life_update_closed(t, flow);
     flow->is_steady = sf_steady_holds(flow);
 }
@@ -509,5 +525,7 @@ bool sf_tracker_record(struct sf_tracker *t, struct sf_record *out)
 
 struct sf_track_totals sf_tracker_totals(const struct sf_tracker *t)
 {
-    return t->totals;
+    struct sf_track_totals totals = t->totals;
+    totals.open = sf_flow_table_count(t->table) - sf_flow_table_listed(t->table, SF_FLOWS_CLOSED);
+    return totals;
 }

@@ -67,7 +67,7 @@ struct sf_tracker {
     sf_ns now_ns;        /* latest time of any packet */
     uint64_t now_packet; /* the segment at hand, for events */
     uint64_t next_id;
-    struct sf_track_totals totals;
+    struct sf_track_totals totals; /* but for `open` */
 
     struct sf_event *events; /* queue: [event_head, event_count) are waiting */
     size_t event_head, event_count, event_capacity;

@@ -1,6 +1,6 @@
-/* What the end line counts over all connections. */
-#ifndef SYNFIN_CLI_TALLY_H
-#define SYNFIN_CLI_TALLY_H
+/* Connections counted by how they opened and closed and by what went wrong. */
+#ifndef SYNFIN_TALLY_H
+#define SYNFIN_TALLY_H
 
 #include "synfin/sink.h"
 
@@ -10,6 +10,7 @@ enum { SF_TALLY_NAMES = 16 };
 struct sf_tally {
     struct sf_name_count open_how[SF_TALLY_NAMES];
     struct sf_name_count close_how[SF_TALLY_NAMES];
+    uint64_t pairs[SF_TALLY_NAMES][SF_TALLY_NAMES]; /* by the places of both names in the lists */
     struct sf_name_count anomalies[SF_ANOMALY_COUNT + 1]; /* connections that have it */
     char names[512];                                      /* of open_how and close_how */
 };

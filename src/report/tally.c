@@ -1,5 +1,5 @@
-/* Counts connections by how they opened and closed and by what went wrong. */
-#include "tally.h"
+/* The names come from the fields' table, so that the counts stand in its order. */
+#include "synfin/tally.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -33,21 +33,23 @@ void sf_tally_init(struct sf_tally *tally)
         tally->anomalies[i].name = sf_anomaly_name((enum sf_anomaly)i);
 }
 
-static void count_name(struct sf_name_count *counts, const char *name)
+/* Counts the name; returns its place in the list, or -1: it is null. */
+static int count_name(struct sf_name_count *counts, const char *name)
 {
-    if (name == NULL)
-        return;
-    for (; counts->name != NULL; counts++)
-        if (strcmp(counts->name, name) == 0) {
-            counts->count++;
-            return;
+    for (int i = 0; name != NULL && counts[i].name != NULL; i++)
+        if (strcmp(counts[i].name, name) == 0) {
+            counts[i].count++;
+            return i;
         }
+    return -1;
 }
 
 void sf_tally_record(struct sf_tally *tally, const struct sf_record *record)
 {
-    count_name(tally->open_how, record->open_how);
-    count_name(tally->close_how, record->close_how);
+    int open = count_name(tally->open_how, record->open_how);
+    int close = count_name(tally->close_how, record->close_how);
+    if (open >= 0 && close >= 0)
+        tally->pairs[open][close]++;
     uint64_t seen = 0; /* an anomaly may stand twice, once for each end */
     _Static_assert(SF_ANOMALY_COUNT <= 64, "one bit for each anomaly");
     for (size_t i = 0; i < record->anomaly_count; i++) {
