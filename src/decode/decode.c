@@ -53,6 +53,8 @@ enum sf_verdict sf_decode(struct sf_decoder *decoder, const struct sf_packet *pa
     out->has_quote = false;
     if (packet->filtered)
         return SF_VERDICT_FILTERED;
+    if (sf_decode_plain(decoder, packet, &out->segment))
+        return SF_VERDICT_OK;
 
     uint32_t cap = packet->caplen;
     uint32_t wire = packet->wirelen > cap ? packet->wirelen : cap;

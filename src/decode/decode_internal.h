@@ -190,6 +190,16 @@ static inline bool sf_walk_descend(struct sf_walk *walk)
 enum sf_dir sf_walk_key(const struct sf_walk *walk, const struct sf_ip *ip, uint16_t src_port,
                         uint16_t dst_port, struct sf_flow_key *key, uint64_t *hash);
 
+/* The same for the addresses at `addresses`, source first, of an IPv4 header outside of all tunnels
+ * and VLANs. */
+enum sf_dir sf_key_ipv4(const uint8_t *addresses, uint16_t src_port, uint16_t dst_port,
+                        uint64_t seed, struct sf_flow_key *key, uint64_t *hash);
+
+/* plain.c: the usual packet in one go. False when it is another: then the walk must take it, and
+ * finds the same. */
+bool sf_decode_plain(const struct sf_decoder *decoder, const struct sf_packet *packet,
+                     struct sf_segment *seg);
+
 uint64_t sf_hash(const void *octets, size_t len, uint64_t seed);
 
 /* Ones' complement sum of octets in the machine's order, added to `sum`: RFC 1071. */

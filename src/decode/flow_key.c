@@ -1,6 +1,7 @@
 /* The canonical order of the two ends of a connection, the scope they live in, the keyed hash. */
 #include "decode_internal.h"
 
+#include <endian.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -116,4 +117,21 @@ enum sf_dir sf_walk_key(const struct sf_walk *walk, const struct sf_ip *ip, uint
     *hash = ip->version == 4 ? set_ipv4(key, ip, dir, &scope, seed)
                              : set_ipv6(key, ip, dir, &scope, seed);
     return dir;
+}
+
+enum sf_dir sf_key_ipv4(const uint8_t *addresses, uint16_t src_port, uint16_t dst_port,
+                        uint64_t seed, struct sf_flow_key *key, uint64_t *hash)
+{
+    uint32_t src = sf_be32(addresses), dst = sf_be32(addresses + 4);
+    bool is_smaller = ((uint64_t)src << 16 | src_port) <= ((uint64_t)dst << 16 | dst_port);
+    uint32_t first = is_smaller ? src : dst, second = is_smaller ? dst : src;
+    *key = (struct sf_flow_key){.scope.ip_version = 4};
+    key->port[0] = is_smaller ? src_port : dst_port;
+    key->port[1] = is_smaller ? dst_port : src_port;
+    uint32_t octets[] = {htobe32(first), htobe32(second)};
+    memcpy(key->addr[0], &octets[0], 4);
+    memcpy(key->addr[1], &octets[1], 4);
+    const uint64_t words[] = {(uint64_t)first << 32 | second, ports_word(key, 0), 0, 0};
+    *hash = XXH3_64bits_withSeed(words, sizeof(words), seed);
+    return is_smaller ? SF_FROM_0 : SF_FROM_1;
 }

@@ -483,6 +483,46 @@ static void every_octet_may_be_wrong(void **state)
     guard_close(&guard);
 }
 
+/* The usual packet is read in one go, anything else by a walk over its headers: the same datagram
+ * in Ethernet and on its own must give the same segment, whatever octet of it is changed and
+ * wherever it is cut. */
+static void expect_same_both_ways(struct sf_decoder *decoder, const struct frame *ethernet,
+                                  size_t caplen, size_t wirelen)
+{
+    enum { MACS_AND_TYPE = 14 };
+    struct sf_decoded one, other;
+    memset(&one, 0, sizeof one);
+    memset(&other, 0, sizeof other);
+    struct sf_packet packet = packet_of(ethernet->data, caplen, wirelen, 1);
+    enum sf_verdict verdict = sf_decode(decoder, &packet, &one);
+    packet = packet_of(ethernet->data + MACS_AND_TYPE, caplen - MACS_AND_TYPE,
+                       wirelen - MACS_AND_TYPE, RAW);
+    assert_int_equal(sf_decode(decoder, &packet, &other), verdict);
+    if (verdict != SF_VERDICT_OK)
+        return;
+    assert_memory_equal(&one.segment, &other.segment, sizeof one.segment);
+}
+
+static void in_one_go_or_by_steps(void **state)
+{
+    (void)state;
+    static const uint8_t values[] = {0x00, 0x01, 0x0f, 0x50, 0x80, 0xf0, 0xff};
+    struct sf_decoder *decoder = new_decoder();
+    const struct frame frame = frame_of((const char *const[LAYERS_MAX]){MACS "0800", T4});
+    for (size_t cut = 14; cut <= frame.len; cut++) {
+        expect_same_both_ways(decoder, &frame, cut, frame.len);
+        expect_same_both_ways(decoder, &frame, cut, cut);
+        expect_same_both_ways(decoder, &frame, cut, frame.len + 6); /* padding */
+    }
+    for (size_t n = 15 * LENGTH(values); n < frame.len * LENGTH(values); n++) {
+        struct frame changed = frame;
+        changed.data[n / LENGTH(values)] = values[n % LENGTH(values)];
+        expect_same_both_ways(decoder, &changed, frame.len, frame.len);
+        expect_same_both_ways(decoder, &changed, frame.len - 4, frame.len);
+    }
+    sf_decoder_free(decoder);
+}
+
 /* verdicts */
 
 static const struct {
@@ -1364,6 +1404,7 @@ int main(void)
         cmocka_unit_test(wrapped_segments_are_found),
         cmocka_unit_test(every_prefix_is_safe),
         cmocka_unit_test(every_octet_may_be_wrong),
+        cmocka_unit_test(in_one_go_or_by_steps),
         cmocka_unit_test(what_is_no_segment_has_its_reason),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(option_lists_are_read),
