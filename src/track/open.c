@@ -103,6 +103,10 @@ static void take_syn_ack(struct sf_turn *turn)
     if (!flow->has_syn_ack)
         flow->syn_ack_ns = turn->seg->ts_ns;
     flow->has_syn_ack = true;
+    if (flow->is_split && turn->dir != flow->client) { /* it was only overtaken by the ACK */
+        flow->is_split = false;
+        sf_note_drop(flow, SF_ANOMALY_SPLIT_HANDSHAKE, (int)turn->dir);
+    }
     if (flow->is_simultaneous && snd->syns > snd->syn_acks && rcv->syns > rcv->syn_acks &&
         !sf_noted_any(flow, SF_ANOMALY_SIMULTANEOUS_OPEN) && rcv->syn_acks > 0)
         sf_note(turn->tracker, flow, SF_ANOMALY_SIMULTANEOUS_OPEN, SF_EITHER_END, turn->seg->packet,
