@@ -63,6 +63,14 @@ struct sf_capture;
 int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *options,
                     bool *filter_bad, struct sf_error *err);
 
+/* Whether every usable input is a mapped file: it can be read several times at once. */
+bool sf_capture_is_mapped(const struct sf_capture *capture);
+
+/* Opens the same mapped files once more, from their beginning and no longer than they were when
+ * `like` was opened with these options, to be read by another thread. 0, or -1 with *err. */
+int sf_capture_open_twin(struct sf_capture **out, const struct sf_capture *like,
+                         const struct sf_capture_options *options, struct sf_error *err);
+
 /* Fills at most `capacity` packets and returns how many, in order of time over all inputs (equal
  * times: the order of the inputs; within one input always the order of the file). 0 means the end
  * of all input; live it may also mean that the timeout passed without a packet, then

@@ -2,7 +2,9 @@
 #ifndef SYNFIN_FINDING_H
 #define SYNFIN_FINDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "synfin/record.h"
 #include "synfin/sink.h"
@@ -13,9 +15,20 @@ struct sf_findings;
 struct sf_findings *sf_findings_new(void);
 void sf_findings_free(struct sf_findings *findings);
 
-/* Counts the connection when it failed: unanswered, refused, incomplete, or reset in the
+/* What counts of a connection that failed: unanswered, refused, incomplete, or reset in the
  * handshake. */
-void sf_findings_record(struct sf_findings *findings, const struct sf_record *record);
+struct sf_attempt {
+    bool is_hanging; /* no RST ended it */
+    char source[48], target[48];
+    uint64_t port;
+    sf_ns start_ns, end_ns;
+};
+
+/* False, and *out as it was, when the connection did not fail. */
+bool sf_attempt_of(const struct sf_record *record, struct sf_attempt *out);
+
+/* Counts it. What is found depends on the order once the tables are full. */
+void sf_findings_add(struct sf_findings *findings, const struct sf_attempt *attempt);
 
 /* What was found so far, the most connections first; valid until the next call or free. */
 const struct sf_finding *sf_findings_list(struct sf_findings *findings, size_t *count);

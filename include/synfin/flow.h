@@ -236,6 +236,7 @@ struct sf_flow {
     const uint8_t *icmp_sender; /* while an ICMP error is being noted */
     uint8_t ended_by;           /* enum of track, when it left the table */
 
+    sf_ns touched_ns; /* the tracker's clock when it was put on its list: lists are in its order */
     struct sf_flow *older, *newer; /* list of the table, by last packet */
 };
 

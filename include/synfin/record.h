@@ -105,6 +105,16 @@ struct sf_record_end {
     uint64_t capture_duplicates;
 };
 
+/* What other tools make of the connection. */
+struct sf_record_views {
+    const char *zeek_conn_state; /* NULL: the zeek object is null as a whole */
+    char zeek_history[64];
+    uint64_t zeek_orig_bytes, zeek_resp_bytes, zeek_missed_bytes; /* unknown where Zeek prints - */
+    const char *zeek_originator;                                  /* "client" "server" */
+    uint64_t zeek_records;
+    uint64_t wireshark_completeness; /* unknown: no view ran */
+};
+
 struct sf_record {
     uint64_t id;
     char uid[24];
@@ -138,12 +148,7 @@ struct sf_record {
     const struct sf_anomaly_entry *anomalies;
     size_t anomaly_count;
 
-    const char *zeek_conn_state; /* NULL: the zeek object is null as a whole */
-    char zeek_history[64];
-    uint64_t zeek_orig_bytes, zeek_resp_bytes, zeek_missed_bytes; /* unknown where Zeek prints - */
-    const char *zeek_originator;                                  /* "client" "server" */
-    uint64_t zeek_records;
-    uint64_t wireshark_completeness; /* unknown: no view ran */
+    struct sf_record_views views;
 
     /* Not fields: what the views need to fill theirs. */
     struct sf_flow_key key;

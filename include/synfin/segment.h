@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "synfin/seq.h"
 #include "synfin/tcp.h"
@@ -53,6 +54,26 @@ struct sf_flow_key {
     struct sf_scope scope;
 };
 _Static_assert(sizeof(struct sf_flow_key) == 52, "sf_flow_key is hashed as octets: no padding");
+
+/* A place for the key, the same in every run and for both directions. What a bounded memory keeps
+ * by place, and which worker a connection belongs to, must not depend on a seed. */
+enum { SF_PLACE_BITS = 15, SF_PLACES = 1 << SF_PLACE_BITS };
+
+static inline uint32_t sf_flow_key_place(const struct sf_flow_key *key)
+{
+    static const uint64_t odd[] = {
+        UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xbf58476d1ce4e5b9), UINT64_C(0x94d049bb133111eb),
+        UINT64_C(0xff51afd7ed558ccd), UINT64_C(0xc4ceb9fe1a85ec53), UINT64_C(0xd6e8feb86659fd93),
+    };
+    uint64_t words[6];
+    uint32_t last;
+    memcpy(words, key, sizeof words);
+    memcpy(&last, (const unsigned char *)key + sizeof words, sizeof last);
+    uint64_t sum = last * UINT64_C(0x2545f4914f6cdd1d);
+    for (unsigned i = 0; i < 6; i++)
+        sum += (words[i] ^ words[i] >> 32) * odd[i];
+    return (uint32_t)((sum ^ sum >> 29) * odd[0] >> (64 - SF_PLACE_BITS));
+}
 
 struct sf_sack_block {
     sf_seq begin, end; /* [begin, end) */

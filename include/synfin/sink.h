@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "synfin/buffer.h"
 #include "synfin/capture.h"
 #include "synfin/decode.h"
 #include "synfin/error.h"
@@ -82,6 +83,15 @@ struct sf_sink {
     int (*interim)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
     int (*finish)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
     void (*close)(struct sf_sink *sink); /* frees the sink; also after an error */
+
+    /* Several workers: a fork of the sink takes the records of one of them. It prints each into
+     * `lines`, which its owner takes from there and puts into the sink itself, or, where `lines` is
+     * NULL, keeps them until it joins. It has no other function and is closed by its owner before
+     * the sink. A sink that takes records and has no `fork` wants a single worker. */
+    struct sf_sink *(*fork)(struct sf_sink *sink, struct sf_error *err);
+    struct sf_buffer *lines;
+    int (*put_lines)(struct sf_sink *sink, const char *text, size_t len, struct sf_error *err);
+    int (*join)(struct sf_sink *sink, struct sf_sink *fork, struct sf_error *err);
     bool gone; /* the reader of a pipe went away: nothing more need be computed for it */
 };
 

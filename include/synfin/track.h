@@ -87,6 +87,9 @@ struct sf_track_options {
     sf_ns idle_timeout_ns; /* 0: none */
     uint64_t max_memory;   /* octets, 0: none */
     bool want_events;
+    /* A connection's id is the number of its first packet: several trackers share the input, and
+     * who knows them all gives the ids. */
+    bool ids_by_packet;
 };
 
 /* Totals for the `end` line, since the start; and what the table holds now. */
@@ -118,17 +121,25 @@ void sf_tracker_segment(struct sf_tracker *tracker, const struct sf_segment *seg
 /* An ICMP error that quotes a segment: noted in its connection, if there is one. */
 void sf_tracker_icmp(struct sf_tracker *tracker, const struct sf_icmp_quote *quote);
 
+/* A segment or quote that another tracker takes: time moves on as with one of its own. */
+void sf_tracker_pass(struct sf_tracker *tracker, uint64_t packet, sf_ns ts_ns);
+
 /* Moves time on without a packet (live: idle interface). */
 void sf_tracker_tick(struct sf_tracker *tracker, sf_ns now_ns);
 
-/* The input is over: every connection still open becomes a record, in order of id. */
+/* The input is over: every connection that is left becomes a record. */
 void sf_tracker_finish(struct sf_tracker *tracker);
 
-/* Takes the next event / finished connection; false when there is none. The event's connection may
+/* Takes the next event / finished connection; false when there is none. Connections that one call
+ * ended come in order of id. The event's connection may
  * be among the records waiting: fetch events first. A record's lists stay valid until the next call
  * of any function of the tracker. */
 bool sf_tracker_event(struct sf_tracker *tracker, struct sf_event *out);
 bool sf_tracker_record(struct sf_tracker *tracker, struct sf_record *out);
+
+/* Takes the next connection that the last call ended, its record to be fetched later; false when
+ * there is none. Fills of *out what the views need, see record.h, and the id. */
+bool sf_tracker_departed(struct sf_tracker *tracker, struct sf_record *out);
 
 struct sf_track_totals sf_tracker_totals(const struct sf_tracker *tracker);
 

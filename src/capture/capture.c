@@ -14,8 +14,9 @@ struct sf_capture {
     size_t report_count;
     bool is_strict;
     bool has_ended;
-    struct sf_live *live;    /* NULL: offline */
-    struct sf_input *inputs; /* offline: one for each report */
+    const struct sf_capture *like; /* while a twin of it is opened */
+    struct sf_live *live;          /* NULL: offline */
+    struct sf_input *inputs;       /* offline: one for each report */
     /* A binary heap of the open inputs whose head is known, the earliest first. */
     struct sf_input **heap;
     size_t heap_count;
@@ -272,7 +273,8 @@ static int open_input(struct sf_capture *capture, size_t index, bool *has_stdin,
         return sf_fail(err, "%s", report->error.text);
     }
     *has_stdin = *has_stdin || is_stdin;
-    return sf_input_open(input, report->name, err);
+    return capture->like != NULL ? sf_input_open_twin(input, &capture->like->inputs[index], err)
+                                 : sf_input_open(input, report->name, err);
 }
 
 static int open_files(struct sf_capture *capture, struct sf_error *err)
@@ -329,14 +331,17 @@ static int open_inputs(struct sf_capture *capture, const struct sf_capture_optio
                    : open_offline(capture, options->filter, filter_bad, err);
 }
 
-int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *options,
-                    bool *filter_bad, struct sf_error *err)
+static int open_capture(struct sf_capture **out, const struct sf_capture *like,
+                        const struct sf_capture_options *options, bool *filter_bad,
+                        struct sf_error *err)
 {
     bool is_bad = false;
     struct sf_capture *capture = calloc(1, sizeof *capture);
     if (capture == NULL)
         return sf_fail(err, "out of memory");
+    capture->like = like;
     int rc = open_inputs(capture, options, &is_bad, err);
+    capture->like = NULL;
     if (filter_bad != NULL)
         *filter_bad = is_bad;
     if (rc != 0) {
@@ -345,6 +350,27 @@ int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *op
     }
     *out = capture;
     return 0;
+}
+
+int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *options,
+                    bool *filter_bad, struct sf_error *err)
+{
+    return open_capture(out, NULL, options, filter_bad, err);
+}
+
+bool sf_capture_is_mapped(const struct sf_capture *capture)
+{
+    for (size_t i = 0; i < capture->report_count; i++)
+        if (capture->live != NULL ||
+            (!capture->reports[i].unreadable && !capture->inputs[i].window.is_mapped))
+            return false;
+    return true;
+}
+
+int sf_capture_open_twin(struct sf_capture **out, const struct sf_capture *like,
+                         const struct sf_capture_options *options, struct sf_error *err)
+{
+    return open_capture(out, like, options, NULL, err);
 }
 
 /* --- what became of it --- */

@@ -68,9 +68,10 @@ struct sf_window {
     size_t capacity;
 };
 
-/* Takes over fd, also on failure. The window must not change its address until it is closed. */
-int sf_window_open(struct sf_window *window, int fd, const volatile sig_atomic_t *stop,
-                   struct sf_error *err);
+/* Takes over fd, also on failure; of a file, what lies behind `size_max` is not there. The window
+ * must not change its address until it is closed. */
+int sf_window_open(struct sf_window *window, int fd, uint64_t size_max,
+                   const volatile sig_atomic_t *stop, struct sf_error *err);
 const char *sf_window_compression(const struct sf_window *window);
 enum sf_fill sf_window_fill(struct sf_window *window, size_t n);
 /* True once the mapped file is found shorter than it was; *size is what is left of it, and the
@@ -176,6 +177,8 @@ bool sf_pcapng_knows(uint32_t magic);
 
 /* Opens the file called path ("-": standard input) and finds out its format. */
 int sf_input_open(struct sf_input *input, const char *path, struct sf_error *err);
+/* Opens the mapped file of another input once more, or takes over that it could not be read. */
+int sf_input_open_twin(struct sf_input *input, const struct sf_input *like, struct sf_error *err);
 /* Appends an interface to the current section; NULL when memory is short. The filter is compiled
  * for its link type; if it does not fit, the report says so. */
 struct sf_interface *sf_input_add_interface(struct sf_input *input, uint32_t linktype);

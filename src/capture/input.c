@@ -43,28 +43,45 @@ static int open_format(struct sf_input *input, struct sf_error *err)
     return sf_fail(err, "not a capture (magic 0x%02x%02x%02x%02x)", p[0], p[1], p[2], p[3]);
 }
 
-static int open_file(struct sf_input *input, const char *path, struct sf_error *err)
+/* `fd` may be the -1 of an open() that failed. */
+static int open_descriptor(struct sf_input *input, int fd, uint64_t size_max, struct sf_error *err)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
-    int fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return sf_fail(err, "%s", strerror(errno));
-    if (sf_window_open(&input->window, fd, &input->context->stop, err) != 0)
+    if (sf_window_open(&input->window, fd, size_max, &input->context->stop, err) != 0)
         return -1;
     input->report->compression = sf_window_compression(&input->window);
     input->is_open = true;
     return open_format(input, err);
 }
 
-int sf_input_open(struct sf_input *input, const char *path, struct sf_error *err)
+static int open_whole(struct sf_input *input, int fd, uint64_t size_max, struct sf_error *err)
 {
-    input->name = strcmp(path, "-") == 0 ? "standard input" : path;
-    if (open_file(input, path, &input->report->error) == 0)
+    if (open_descriptor(input, fd, size_max, &input->report->error) == 0)
         return 0;
     sf_fail_prefix(&input->report->error, input->name);
     input->report->unreadable = true;
     sf_input_close(input);
     return sf_fail(err, "%s", input->report->error.text);
+}
+
+int sf_input_open(struct sf_input *input, const char *path, struct sf_error *err)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    input->name = is_stdin ? "standard input" : path;
+    int fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+    return open_whole(input, fd, UINT64_MAX, err);
+}
+
+int sf_input_open_twin(struct sf_input *input, const struct sf_input *like, struct sf_error *err)
+{
+    input->name = like->name;
+    if (like->report->unreadable) {
+        *input->report = *like->report;
+        return sf_fail(err, "%s", like->report->error.text);
+    }
+    int fd = fcntl(like->window.fd, F_DUPFD_CLOEXEC, 3);
+    return open_whole(input, fd, like->window.file_size, err);
 }
 
 /* LINKTYPE_ for raw IP is 101; 12 and 14 are the DLT_RAW of some systems' own headers, which old

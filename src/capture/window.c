@@ -127,8 +127,8 @@ static bool is_compressed(int fd, uint64_t start)
     return got > 0 && sf_stream_compression(magic, (size_t)got) != NULL;
 }
 
-int sf_window_open(struct sf_window *window, int fd, const volatile sig_atomic_t *stop,
-                   struct sf_error *err)
+int sf_window_open(struct sf_window *window, int fd, uint64_t size_max,
+                   const volatile sig_atomic_t *stop, struct sf_error *err)
 {
     struct stat st;
     *window = (struct sf_window){.fd = -1};
@@ -143,7 +143,7 @@ int sf_window_open(struct sf_window *window, int fd, const volatile sig_atomic_t
         return open_stream(window, fd, stop, err);
     /* Standard input may have been read in part by whoever came before. */
     off_t start = lseek(fd, 0, SEEK_CUR);
-    window->file_size = (uint64_t)st.st_size;
+    window->file_size = (uint64_t)st.st_size < size_max ? (uint64_t)st.st_size : size_max;
     window->file_start = start > 0 ? (uint64_t)start : 0;
     if (!is_compressed(fd, window->file_start) &&
         map_file(window, fd, window->file_size, window->file_start))

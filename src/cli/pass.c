@@ -28,7 +28,9 @@ static int take_record(struct sf_pass *pass, struct sf_record *record, struct sf
 {
     sf_views_record(pass->views, record);
     sf_tally_record(&pass->tally, record);
-    sf_findings_record(pass->findings, record);
+    struct sf_attempt attempt;
+    if (sf_attempt_of(record, &attempt))
+        sf_findings_add(pass->findings, &attempt);
     if (pass->fail_on != NULL && sf_where_holds(pass->fail_on, record))
         pass->has_failed_on = true;
     if (pass->where != NULL && !sf_where_holds(pass->where, record))

@@ -105,6 +105,25 @@ static int finish(struct sf_sink *sink, const struct sf_summary *summary, struct
     return sf_output_finish(&csv->output, err);
 }
 
+static int put_lines(struct sf_sink *sink, const char *text, size_t len, struct sf_error *err)
+{
+    struct csv_sink *csv = csv_of(sink);
+    sf_put(&csv->output.buffer, text, len);
+    return end_row(csv, err);
+}
+
+static int print_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
+{
+    struct csv_sink *csv = csv_of(sink);
+    put_row(csv, &csv->row, record);
+    return sf_buffer_check(&csv->cell, err) != 0 ? -1 : sf_buffer_check(&csv->row, err);
+}
+
+static int join(struct sf_sink *sink, struct sf_sink *fork, struct sf_error *err)
+{
+    return sf_ranking_join(&csv_of(sink)->ranking, &csv_of(fork)->ranking, err);
+}
+
 static void close_csv(struct sf_sink *sink)
 {
     struct csv_sink *csv = csv_of(sink);
@@ -128,6 +147,27 @@ static void choose_fields(struct csv_sink *csv, const struct sf_sink_options *op
     }
 }
 
+static struct sf_sink *fork_csv(struct sf_sink *sink, struct sf_error *err)
+{
+    const struct csv_sink *csv = csv_of(sink);
+    struct csv_sink *fork = calloc(1, sizeof *fork);
+    if (fork == NULL) {
+        sf_fail(err, "out of memory");
+        return NULL;
+    }
+    bool is_ranked = sink->record == rank_record;
+    memcpy(fork->fields, csv->fields, sizeof fork->fields);
+    fork->field_count = csv->field_count;
+    fork->ranking.field = csv->ranking.field;
+    fork->ranking.descending = csv->ranking.descending;
+    fork->ranking.bound = csv->ranking.bound;
+    fork->sink = (struct sf_sink){.name = sink->name,
+                                  .record = is_ranked ? rank_record : print_record,
+                                  .lines = is_ranked ? NULL : &fork->row,
+                                  .close = close_csv};
+    return &fork->sink;
+}
+
 struct sf_sink *sf_csv_open(const char *path, const struct sf_sink_options *options,
                             struct sf_error *err)
 {
@@ -145,7 +185,10 @@ struct sf_sink *sf_csv_open(const char *path, const struct sf_sink_options *opti
                                  .meta = put_header,
                                  .record = is_ranked ? rank_record : put_record,
                                  .finish = finish,
-                                 .close = close_csv};
+                                 .close = close_csv,
+                                 .fork = fork_csv,
+                                 .put_lines = put_lines,
+                                 .join = join};
     if (sf_output_open(&csv->output, path, options->line_flush, err) == 0)
         return &csv->sink;
     close_csv(&csv->sink);

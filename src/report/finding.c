@@ -117,33 +117,33 @@ static bool is_new(struct sf_findings *findings, uint64_t hash)
     return true;
 }
 
-struct attempt {
+struct evidence {
     enum kind kind;
     const char *source, *target; /* "": any */
     uint64_t port;               /* 0: any */
     uint64_t item;               /* what is counted once: hash of a port, host or connection */
 };
 
-static void count(struct sf_findings *findings, const struct attempt *attempt,
-                  const struct sf_record *record)
+static void count(struct sf_findings *findings, const struct evidence *evidence,
+                  const struct sf_attempt *attempt)
 {
-    uint64_t hash = hash_number(1, attempt->kind);
-    hash = hash_text(hash_text(hash, attempt->source) * 3, attempt->target);
-    hash = hash_number(hash, attempt->port) | 1;
+    uint64_t hash = hash_number(1, evidence->kind);
+    hash = hash_text(hash_text(hash, evidence->source) * 3, evidence->target);
+    hash = hash_number(hash, evidence->port) | 1;
     struct suspect *suspect = find(findings, hash);
     if (suspect->connections == 0) {
-        suspect->kind = attempt->kind;
-        snprintf(suspect->source, sizeof suspect->source, "%s", attempt->source);
-        snprintf(suspect->target, sizeof suspect->target, "%s", attempt->target);
-        suspect->port = attempt->port;
-        suspect->first_ns = record->start_ns;
+        suspect->kind = evidence->kind;
+        snprintf(suspect->source, sizeof suspect->source, "%s", evidence->source);
+        snprintf(suspect->target, sizeof suspect->target, "%s", evidence->target);
+        suspect->port = evidence->port;
+        suspect->first_ns = attempt->start_ns;
     }
     suspect->connections++;
-    if (record->start_ns < suspect->first_ns)
-        suspect->first_ns = record->start_ns;
-    if (suspect->connections == 1 || record->end_ns > suspect->last_ns)
-        suspect->last_ns = record->end_ns;
-    if (attempt->kind != FLOOD && is_new(findings, hash_number(hash, attempt->item) | 1))
+    if (attempt->start_ns < suspect->first_ns)
+        suspect->first_ns = attempt->start_ns;
+    if (suspect->connections == 1 || attempt->end_ns > suspect->last_ns)
+        suspect->last_ns = attempt->end_ns;
+    if (evidence->kind != FLOOD && is_new(findings, hash_number(hash, evidence->item) | 1))
         suspect->distinct++;
 }
 
@@ -155,21 +155,34 @@ static bool is_reset_in_handshake(const struct sf_record *record)
     return false;
 }
 
-void sf_findings_record(struct sf_findings *findings, const struct sf_record *record)
+bool sf_attempt_of(const struct sf_record *record, struct sf_attempt *out)
 {
     if (record->open_how == NULL)
-        return;
+        return false;
     bool is_hanging =
         strcmp(record->open_how, "unanswered") == 0 || strcmp(record->open_how, "incomplete") == 0;
     bool is_turned_away = strcmp(record->open_how, "refused") == 0 || is_reset_in_handshake(record);
     if (!is_hanging && !is_turned_away)
-        return;
-    const char *source = record->end[SF_CLIENT].ip, *target = record->end[SF_SERVER].ip;
-    uint64_t port = record->end[SF_SERVER].port;
-    if (is_hanging && !is_turned_away)
-        count(findings, &(struct attempt){FLOOD, "", target, port, 0}, record);
-    count(findings, &(struct attempt){PORT_SCAN, source, target, 0, port}, record);
-    count(findings, &(struct attempt){HOST_SCAN, source, "", port, hash_text(7, target)}, record);
+        return false;
+    const struct sf_record_end *source = &record->end[SF_CLIENT], *target = &record->end[SF_SERVER];
+    *out = (struct sf_attempt){.is_hanging = is_hanging && !is_turned_away,
+                               .port = target->port,
+                               .start_ns = record->start_ns,
+                               .end_ns = record->end_ns};
+    _Static_assert(sizeof out->source == sizeof source->ip, "copied whole");
+    memcpy(out->source, source->ip, sizeof out->source);
+    memcpy(out->target, target->ip, sizeof out->target);
+    return true;
+}
+
+void sf_findings_add(struct sf_findings *findings, const struct sf_attempt *attempt)
+{
+    const char *source = attempt->source, *target = attempt->target;
+    uint64_t port = attempt->port;
+    if (attempt->is_hanging)
+        count(findings, &(struct evidence){FLOOD, "", target, port, 0}, attempt);
+    count(findings, &(struct evidence){PORT_SCAN, source, target, 0, port}, attempt);
+    count(findings, &(struct evidence){HOST_SCAN, source, "", port, hash_text(7, target)}, attempt);
 }
 
 static bool is_found(const struct suspect *suspect)

@@ -9,8 +9,9 @@
 struct json_sink {
     struct sf_sink sink;
     struct sf_output output;
-    struct sf_json_shape shape;
-    struct sf_ranking ranking; /* connections wait here when an order was asked for */
+    struct sf_json_shape own_shape;
+    const struct sf_json_shape *shape; /* a fork uses the sink's */
+    struct sf_ranking ranking;         /* connections wait here when an order was asked for */
     struct sf_buffer line;
 };
 
@@ -53,7 +54,7 @@ static int put_event(struct sf_sink *sink, const struct sf_event *event, struct 
 static int put_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
 {
     struct json_sink *json = json_of(sink);
-    sf_json_shape_put(&json->shape, &json->output.buffer, "connection", record);
+    sf_json_shape_put(json->shape, &json->output.buffer, "connection", record);
     return end_line(json, err);
 }
 
@@ -64,7 +65,7 @@ static int rank_record(struct sf_sink *sink, const struct sf_record *record, str
     if (!sf_ranking_wants(&json->ranking, record, &rank))
         return 0;
     sf_buffer_clear(&json->line);
-    sf_json_shape_put(&json->shape, &json->line, "connection", record);
+    sf_json_shape_put(json->shape, &json->line, "connection", record);
     if (sf_buffer_check(&json->line, err) != 0)
         return -1;
     return sf_ranking_add(&json->ranking, &rank, json->line.data, json->line.len, err);
@@ -84,14 +85,56 @@ static int finish(struct sf_sink *sink, const struct sf_summary *summary, struct
     return sf_output_finish(&json->output, err);
 }
 
+static int put_lines(struct sf_sink *sink, const char *text, size_t len, struct sf_error *err)
+{
+    struct json_sink *json = json_of(sink);
+    sf_put(&json->output.buffer, text, len);
+    int result = sf_output_line(&json->output, err);
+    json->sink.gone = json->output.gone;
+    return result;
+}
+
+static int print_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
+{
+    struct json_sink *json = json_of(sink);
+    sf_json_shape_put(json->shape, &json->line, "connection", record);
+    sf_put_char(&json->line, '\n');
+    return sf_buffer_check(&json->line, err);
+}
+
+static int join(struct sf_sink *sink, struct sf_sink *fork, struct sf_error *err)
+{
+    return sf_ranking_join(&json_of(sink)->ranking, &json_of(fork)->ranking, err);
+}
+
 static void close_json(struct sf_sink *sink)
 {
     struct json_sink *json = json_of(sink);
     sf_output_dispose(&json->output);
-    sf_json_shape_dispose(&json->shape);
+    sf_json_shape_dispose(&json->own_shape);
     sf_ranking_dispose(&json->ranking);
     sf_buffer_dispose(&json->line);
     free(json);
+}
+
+static struct sf_sink *fork_json(struct sf_sink *sink, struct sf_error *err)
+{
+    const struct json_sink *json = json_of(sink);
+    struct json_sink *fork = calloc(1, sizeof *fork);
+    if (fork == NULL) {
+        sf_fail(err, "out of memory");
+        return NULL;
+    }
+    bool is_ranked = sink->record == rank_record;
+    fork->shape = json->shape;
+    fork->ranking.field = json->ranking.field;
+    fork->ranking.descending = json->ranking.descending;
+    fork->ranking.bound = json->ranking.bound;
+    fork->sink = (struct sf_sink){.name = sink->name,
+                                  .record = is_ranked ? rank_record : print_record,
+                                  .lines = is_ranked ? NULL : &fork->line,
+                                  .close = close_json};
+    return &fork->sink;
 }
 
 struct sf_sink *sf_json_open(const char *path, const struct sf_sink_options *options,
@@ -112,8 +155,12 @@ struct sf_sink *sf_json_open(const char *path, const struct sf_sink_options *opt
                                   .event = options->events ? put_event : NULL,
                                   .record = is_ranked ? rank_record : put_record,
                                   .finish = finish,
-                                  .close = close_json};
-    if (sf_json_shape_make(&json->shape, options->fields, options->field_count, err) == 0 &&
+                                  .close = close_json,
+                                  .fork = fork_json,
+                                  .put_lines = put_lines,
+                                  .join = join};
+    json->shape = &json->own_shape;
+    if (sf_json_shape_make(&json->own_shape, options->fields, options->field_count, err) == 0 &&
         sf_output_open(&json->output, path, options->line_flush, err) == 0)
         return &json->sink;
     close_json(&json->sink);

@@ -16,6 +16,12 @@ static int take_record(struct sf_sink *sink, const struct sf_record *record, str
     return 0;
 }
 
+static struct sf_sink *fork_none(struct sf_sink *sink, struct sf_error *err)
+{
+    (void)sink;
+    return sf_none_open(NULL, NULL, err);
+}
+
 struct sf_sink *sf_none_open(const char *path, const struct sf_sink_options *options,
                              struct sf_error *err)
 {
@@ -25,6 +31,7 @@ struct sf_sink *sf_none_open(const char *path, const struct sf_sink_options *opt
     if (sink == NULL)
         sf_fail(err, "out of memory");
     else
-        *sink = (struct sf_sink){.name = "none", .record = take_record, .close = close_none};
+        *sink = (struct sf_sink){
+            .name = "none", .record = take_record, .close = close_none, .fork = fork_none};
     return sink;
 }

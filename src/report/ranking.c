@@ -113,12 +113,17 @@ static void make_rank(const struct sf_ranking *ranking, const struct sf_record *
             *c = (char)~*c;
 }
 
+static bool has_place(const struct sf_ranking *ranking, const struct sf_ranked *rank)
+{
+    return ranking->bound == 0 || ranking->count < ranking->bound ||
+           compare(rank, &ranking->items[0]) < 0;
+}
+
 bool sf_ranking_wants(const struct sf_ranking *ranking, const struct sf_record *record,
                       struct sf_ranked *rank)
 {
     make_rank(ranking, record, rank);
-    return ranking->bound == 0 || ranking->count < ranking->bound ||
-           compare(rank, &ranking->items[0]) < 0;
+    return has_place(ranking, rank);
 }
 
 static void swap(struct sf_ranked *a, struct sf_ranked *b)
@@ -163,17 +168,13 @@ static int grow(struct sf_ranking *ranking, struct sf_error *err)
     return 0;
 }
 
-int sf_ranking_add(struct sf_ranking *ranking, struct sf_ranked *rank, const char *line, size_t len,
-                   struct sf_error *err)
+/* Takes the rank's line over. */
+static int insert(struct sf_ranking *ranking, const struct sf_ranked *rank, struct sf_error *err)
 {
-    if (grow(ranking, err) != 0)
+    if (grow(ranking, err) != 0) {
+        free(rank->line);
         return -1;
-    rank->line = malloc(len + 1);
-    if (rank->line == NULL)
-        return sf_fail(err, "out of memory");
-    memcpy(rank->line, line, len);
-    rank->line[len] = '\0';
-    rank->len = len;
+    }
     if (ranking->bound == 0 || ranking->count < ranking->bound) {
         ranking->items[ranking->count++] = *rank;
         if (ranking->bound != 0)
@@ -184,6 +185,32 @@ int sf_ranking_add(struct sf_ranking *ranking, struct sf_ranked *rank, const cha
     ranking->items[0] = *rank;
     sift_down(ranking->items, ranking->count);
     return 0;
+}
+
+int sf_ranking_add(struct sf_ranking *ranking, struct sf_ranked *rank, const char *line, size_t len,
+                   struct sf_error *err)
+{
+    rank->line = malloc(len + 1);
+    if (rank->line == NULL)
+        return sf_fail(err, "out of memory");
+    memcpy(rank->line, line, len);
+    rank->line[len] = '\0';
+    rank->len = len;
+    return insert(ranking, rank, err);
+}
+
+int sf_ranking_join(struct sf_ranking *ranking, struct sf_ranking *other, struct sf_error *err)
+{
+    int result = 0;
+    for (size_t i = 0; i < other->count; i++) {
+        struct sf_ranked *item = &other->items[i];
+        if (result != 0 || !has_place(ranking, item))
+            free(item->line);
+        else
+            result = insert(ranking, item, err);
+    }
+    other->count = 0;
+    return result;
 }
 
 void sf_ranking_sort(struct sf_ranking *ranking)

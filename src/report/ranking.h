@@ -35,6 +35,10 @@ bool sf_ranking_wants(const struct sf_ranking *ranking, const struct sf_record *
 int sf_ranking_add(struct sf_ranking *ranking, struct sf_ranked *rank, const char *line, size_t len,
                    struct sf_error *err);
 
+/* Moves what the other one keeps, under the same order and bound, into the ranking. 0, or -1 with
+ * *err; the other one is empty either way. */
+int sf_ranking_join(struct sf_ranking *ranking, struct sf_ranking *other, struct sf_error *err);
+
 /* Puts the items in order, first in rank at [0]; nothing may be added afterwards. */
 void sf_ranking_sort(struct sf_ranking *ranking);
 

@@ -188,6 +188,12 @@ static int finish(struct sf_sink *sink, const struct sf_summary *summary, struct
     return result;
 }
 
+static int join(struct sf_sink *sink, struct sf_sink *fork, struct sf_error *err)
+{
+    text_of(sink)->records += text_of(fork)->records;
+    return sf_ranking_join(&text_of(sink)->ranking, &text_of(fork)->ranking, err);
+}
+
 static void close_text(struct sf_sink *sink)
 {
     struct text_sink *text = text_of(sink);
@@ -197,8 +203,8 @@ static void close_text(struct sf_sink *sink)
     free(text);
 }
 
-struct sf_sink *sf_text_open(const char *path, const struct sf_sink_options *options,
-                             struct sf_error *err)
+/* Without an output. NULL with *err. */
+static struct text_sink *new_text(const struct sf_sink_options *options, struct sf_error *err)
 {
     struct text_sink *text = calloc(1, sizeof *text);
     if (text == NULL) {
@@ -209,8 +215,25 @@ struct sf_sink *sf_text_open(const char *path, const struct sf_sink_options *opt
     text->ranking.bound = options->top != 0 ? options->top : TOP_DEFAULT;
     text->ranking.field = options->sort;
     text->ranking.descending = options->sort_descending;
-    text->sink = (struct sf_sink){
-        .name = "text", .record = put_record, .finish = finish, .close = close_text};
+    text->sink = (struct sf_sink){.name = "text", .record = put_record, .close = close_text};
+    return text;
+}
+
+static struct sf_sink *fork_text(struct sf_sink *sink, struct sf_error *err)
+{
+    struct text_sink *fork = new_text(&text_of(sink)->options, err);
+    return fork == NULL ? NULL : &fork->sink;
+}
+
+struct sf_sink *sf_text_open(const char *path, const struct sf_sink_options *options,
+                             struct sf_error *err)
+{
+    struct text_sink *text = new_text(options, err);
+    if (text == NULL)
+        return NULL;
+    text->sink.finish = finish;
+    text->sink.fork = fork_text;
+    text->sink.join = join;
     if (sf_output_open(&text->output, path, false, err) == 0)
         return &text->sink;
     close_text(&text->sink);

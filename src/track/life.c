@@ -267,6 +267,6 @@ void sf_life_update_closed(struct sf_tracker *t, struct sf_flow *flow)
     bool closed = is_over(&flow->ep[0]) && is_over(&flow->ep[1]) &&
                   (flow->ep[0].state != SF_STATE_NONE || flow->ep[1].state != SF_STATE_NONE);
     if (closed || flow->is_closed)
-        sf_flow_table_touch(t->table, flow, closed ? SF_FLOWS_CLOSED : SF_FLOWS_OPEN);
+        sf_flow_touch(t, flow, closed ? SF_FLOWS_CLOSED : SF_FLOWS_OPEN);
     flow->is_closed = closed;
 }

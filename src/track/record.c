@@ -469,6 +469,16 @@ static void fill_anomalies(struct sf_tracker *t, const struct sf_flow *flow, str
     out->anomaly_count = count;
 }
 
+void sf_record_identify(const struct sf_flow *flow, struct sf_record *out)
+{
+    out->id = flow->id;
+    out->first_packet = flow->first_packet;
+    out->key = flow->key;
+    out->client = (enum sf_dir)flow->client;
+    out->view = flow->view;
+    out->view_next_packet = flow->view_next_packet;
+}
+
 void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record *out)
 {
     *out = (struct sf_record){.id = flow->id,
@@ -479,11 +489,11 @@ void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record
                               .last_packet = flow->last_packet,
                               .severity = SF_SEVERITY_OK,
                               .reset_packet = SF_COUNT_UNKNOWN,
-                              .zeek_orig_bytes = SF_COUNT_UNKNOWN,
-                              .zeek_resp_bytes = SF_COUNT_UNKNOWN,
-                              .zeek_missed_bytes = SF_COUNT_UNKNOWN,
-                              .zeek_records = SF_COUNT_UNKNOWN,
-                              .wireshark_completeness = SF_COUNT_UNKNOWN,
+                              .views.zeek_orig_bytes = SF_COUNT_UNKNOWN,
+                              .views.zeek_resp_bytes = SF_COUNT_UNKNOWN,
+                              .views.zeek_missed_bytes = SF_COUNT_UNKNOWN,
+                              .views.zeek_records = SF_COUNT_UNKNOWN,
+                              .views.wireshark_completeness = SF_COUNT_UNKNOWN,
                               .key = flow->key,
                               .client = (enum sf_dir)flow->client,
                               .view = flow->view,

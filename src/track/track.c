@@ -32,16 +32,30 @@ static void release_handed_out(struct sf_tracker *t)
     t->handed_out = NULL;
 }
 
+/* Several trackers may share the input: what leaves at one packet comes in an order that each can
+ * tell by itself. */
+static struct sf_flow *next_leaving(struct sf_tracker *t)
+{
+    if (t->is_leaving_unsorted)
+        sf_departures_sort(&t->leaving);
+    t->is_leaving_unsorted = false;
+    return sf_departures_take(&t->leaving);
+}
+
+static struct sf_flow *next_finished(struct sf_tracker *t)
+{
+    struct sf_flow *flow = sf_departures_take(&t->finished);
+    return flow != NULL ? flow : next_leaving(t);
+}
+
 void sf_tracker_free(struct sf_tracker *t)
 {
     if (t == NULL)
         return;
     release_handed_out(t);
-    while (t->finished_first != NULL) {
-        struct sf_flow *flow = t->finished_first;
-        t->finished_first = flow->newer;
+    struct sf_flow *flow;
+    while ((flow = next_finished(t)) != NULL)
         sf_flow_table_release(t->table, flow);
-    }
     sf_flow_table_free(t->table);
     free(t->events);
     free(t->timeline);
@@ -64,6 +78,19 @@ static void endpoint_init(struct sf_endpoint *ep)
     ep->is_proved = true;
 }
 
+/* The id that the next connection gets. */
+static uint64_t peek_id(const struct sf_tracker *t)
+{
+    return t->options.ids_by_packet ? t->now_packet : t->next_id;
+}
+
+static uint64_t new_id(struct sf_tracker *t)
+{
+    uint64_t id = peek_id(t);
+    t->next_id++;
+    return id;
+}
+
 static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *seg, uint64_t id)
 {
     struct sf_flow *flow = sf_flow_table_add(t->table, &seg->key, seg->hash);
@@ -78,6 +105,7 @@ static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *
     flow->last_data_dir = -1;
     flow->last_dir = (uint8_t)seg->dir;
     flow->first_ns = flow->last_ns = seg->ts_ns;
+    flow->touched_ns = t->now_ns;
     flow->vlan_count = seg->vlan_count;
     flow->tunnel_count = seg->tunnel_count;
     memcpy(flow->vlan, seg->vlan, sizeof flow->vlan);
@@ -137,12 +165,9 @@ static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ende
     sf_record_conclude(t, flow);
     count_opening(t, flow, false);
     sf_flow_table_remove(t->table, flow);
-    flow->newer = NULL;
-    if (t->finished_last != NULL)
-        t->finished_last->newer = flow;
-    else
-        t->finished_first = flow;
-    t->finished_last = flow;
+    if (t->leaving.last != NULL && t->leaving.last->id > flow->id)
+        t->is_leaving_unsorted = true;
+    sf_departures_add(&t->leaving, flow);
 }
 
 static void process(struct sf_turn *turn);
@@ -266,8 +291,7 @@ static void process(struct sf_turn *turn)
         process_segment(turn);
     remember_last(turn);
     if (has_limits(t) || (one_spoke && turn->rcv->packets > 0))
-        sf_flow_table_touch(t->table, flow,
-                            turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
+        sf_flow_touch(t, flow, turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
     bool is_moved = before[0] != flow->ep[0].state || before[1] != flow->ep[1].state;
     if (is_moved)
         count_opening(t, flow, is_opening(&flow->ep[0]) || is_opening(&flow->ep[1]));
@@ -298,13 +322,13 @@ static void expire(struct sf_tracker *t)
 {
     struct sf_flow *flow;
     while ((flow = sf_flow_table_oldest(t->table, SF_FLOWS_CLOSED)) != NULL &&
-           t->now_ns - flow->last_ns > t->options.linger_ns)
+           t->now_ns - flow->touched_ns > t->options.linger_ns)
         flow_finish(t, flow, SF_ENDED_CLOSED);
     if (t->options.idle_timeout_ns == 0)
         return;
     for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++)
         while ((flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list)) != NULL &&
-               t->now_ns - flow->last_ns > t->options.idle_timeout_ns)
+               t->now_ns - flow->touched_ns > t->options.idle_timeout_ns)
             flow_finish(t, flow, SF_ENDED_IDLE);
 }
 
@@ -332,6 +356,15 @@ static void advance(struct sf_tracker *t, sf_ns now)
     expire(t);
 }
 
+void sf_tracker_pass(struct sf_tracker *t, uint64_t packet, sf_ns ts_ns)
+{
+    t->now_packet = packet;
+    if (ts_ns <= t->now_ns)
+        return;
+    release_handed_out(t);
+    advance(t, ts_ns);
+}
+
 void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
 {
     release_handed_out(t);
@@ -342,7 +375,7 @@ void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
  * its record not yet fetched: then the views' slot passes on. */
 static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment *seg)
 {
-    struct sf_flow *old = t->finished_first, *flow = flow_open(t, seg, t->next_id++);
+    struct sf_flow *old = t->leaving.first, *flow = flow_open(t, seg, new_id(t));
     while (old != NULL && (old->view_next_packet != 0 || old->hash != seg->hash ||
                            memcmp(&old->key, &seg->key, sizeof old->key) != 0))
         old = old->newer;
@@ -356,10 +389,10 @@ static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment
 static bool keep_waiting(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     bool first = flow->pending == NULL;
-    if (sf_reuse_keep(flow, seg, t->next_id) != 0)
+    if (sf_reuse_keep(flow, seg, first ? peek_id(t) : 0) != 0)
         return false;
     if (first)
-        t->next_id++;
+        new_id(t);
     flow->is_steady = false;
     return true;
 }
@@ -372,7 +405,7 @@ static struct sf_flow *flow_for(struct sf_tracker *t, struct sf_flow *flow,
         return flow_follow(t, seg);
     switch (sf_reuse_judge(flow, seg)) {
     case SF_REUSE_NO: return flow;
-    case SF_REUSE_NEW: return flow_succeed(t, flow, seg, t->next_id++);
+    case SF_REUSE_NEW: return flow_succeed(t, flow, seg, new_id(t));
     case SF_REUSE_WAIT: *waits = keep_waiting(t, flow, seg); return flow;
     case SF_REUSE_DECIDED: return flow_succeed_pending(t, flow);
     case SF_REUSE_REOPEN: return flow; /* the RST first: see sf_tracker_segment() */
@@ -390,7 +423,7 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
     if (flow != NULL && flow->is_steady && sf_steady_segment(t, flow, seg, out)) {
         if (has_limits(t))
-            sf_flow_table_touch(t->table, flow, SF_FLOWS_OPEN);
+            sf_flow_touch(t, flow, SF_FLOWS_OPEN);
         return;
     }
     struct sf_turn turn = {.tracker = t, .rtt_ns = SF_NS_UNKNOWN};
@@ -511,15 +544,22 @@ bool sf_tracker_event(struct sf_tracker *t, struct sf_event *out)
 bool sf_tracker_record(struct sf_tracker *t, struct sf_record *out)
 {
     release_handed_out(t);
-    struct sf_flow *flow = t->finished_first;
+    struct sf_flow *flow = next_finished(t);
     if (flow == NULL)
         return false;
-    t->finished_first = flow->newer;
-    if (t->finished_first == NULL)
-        t->finished_last = NULL;
     t->handed_out = flow;
     t->totals.connections++;
     sf_record_fill(t, flow, out);
+    return true;
+}
+
+bool sf_tracker_departed(struct sf_tracker *t, struct sf_record *out)
+{
+    struct sf_flow *flow = next_leaving(t);
+    if (flow == NULL)
+        return false;
+    sf_departures_add(&t->finished, flow);
+    sf_record_identify(flow, out);
     return true;
 }
 

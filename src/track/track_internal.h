@@ -61,6 +61,11 @@ const char *sf_reset_effect_name(enum sf_reset_effect effect);
 
 enum { SF_NO_FIN = 0xff, SF_EITHER_END = -1 };
 
+/* Flows out of the table, chained by `newer`. */
+struct sf_departures {
+    struct sf_flow *first, *last;
+};
+
 struct sf_tracker {
     struct sf_track_options options;
     struct sf_flow_table *table;
@@ -72,9 +77,11 @@ struct sf_tracker {
     struct sf_event *events; /* queue: [event_head, event_count) are waiting */
     size_t event_head, event_count, event_capacity;
 
-    struct sf_flow *finished_first, *finished_last; /* chained by newer */
-    struct sf_flow *handed_out;                     /* record given to the caller, released next */
-    struct sf_timeline_entry *timeline;             /* of the record handed out */
+    struct sf_departures leaving;  /* finished by the last call */
+    struct sf_departures finished; /* before, and not yet fetched */
+    bool is_leaving_unsorted;
+    struct sf_flow *handed_out;         /* record given to the caller, released next */
+    struct sf_timeline_entry *timeline; /* of the record handed out */
     struct sf_anomaly_entry *anomalies;
     size_t timeline_capacity, anomaly_capacity;
 };
@@ -103,6 +110,15 @@ struct sf_turn {
     bool is_replay; /* a waiting SYN given to the connection it opened */
     sf_ns rtt_ns;
 };
+
+/* Puts the flow at the newest end of a list of the table. Not its packet's time counts but the
+ * tracker's, which never goes back: when it expires depends on no other flow of the list. */
+static inline void sf_flow_touch(struct sf_tracker *tracker, struct sf_flow *flow,
+                                 enum sf_flow_list list)
+{
+    flow->touched_ns = tracker->now_ns;
+    sf_flow_table_touch(tracker->table, flow, list);
+}
 
 /* --- numbers -------------------------------------------------------------------------------- */
 
@@ -244,6 +260,14 @@ bool sf_steady_holds(const struct sf_flow *flow);
 bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
                        struct sf_judgement *out);
 
+/* --- departure.c: connections that left the table ------------------------------------------------
+ */
+
+void sf_departures_add(struct sf_departures *list, struct sf_flow *flow);
+/* NULL when there is none. */
+struct sf_flow *sf_departures_take(struct sf_departures *list);
+void sf_departures_sort(struct sf_departures *list); /* by id */
+
 /* --- reuse.c: a SYN on a known key -------------------------------------------------------------
  */
 
@@ -263,6 +287,8 @@ int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t i
 
 /* Notes what only the end of a story tells. */
 void sf_record_conclude(struct sf_tracker *tracker, struct sf_flow *flow);
+/* Of *out only what the views need and the id. */
+void sf_record_identify(const struct sf_flow *flow, struct sf_record *out);
 void sf_record_fill(struct sf_tracker *tracker, struct sf_flow *flow, struct sf_record *out);
 void sf_record_verdict(const struct sf_flow *flow, struct sf_record *record);
 void sf_record_uid(const struct sf_flow *flow, char out[24]);

@@ -141,16 +141,16 @@ static void drop_old_cuts(struct sf_views *views, struct sf_wire_stream *wire, u
 
 void sf_wire_record(struct sf_views *views, struct sf_view_slot *slot, struct sf_record *record)
 {
-    record->wireshark_completeness = SF_COUNT_UNKNOWN;
+    record->views.wireshark_completeness = SF_COUNT_UNKNOWN;
     if (slot == NULL)
         return;
     struct sf_wire_stream *wire = &slot->wire;
-    record->wireshark_completeness = wire->completeness;
+    record->views.wireshark_completeness = wire->completeness;
     const struct sf_wire_cut *cut = wire->cuts;
     if (wire->first_packet > record->first_packet && cut != NULL) {
         while (cut->next != NULL && cut->next->first_packet <= record->first_packet)
             cut = cut->next;
-        record->wireshark_completeness = cut->completeness;
+        record->views.wireshark_completeness = cut->completeness;
     }
     if (record->view_next_packet != 0)
         drop_old_cuts(views, wire, record->view_next_packet);

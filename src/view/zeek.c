@@ -304,13 +304,13 @@ void sf_zeek_segment(struct sf_views *views, struct sf_view_slot *slot,
 static void fill_record(struct sf_record *record, const struct sf_zeek_row *row)
 {
     enum sf_dir orig = row->originator;
-    record->zeek_conn_state = row->conn_state;
-    _Static_assert(sizeof record->zeek_history == sizeof row->history, "copied whole");
-    memcpy(record->zeek_history, row->history, sizeof record->zeek_history);
-    record->zeek_orig_bytes = row->bytes[orig];
-    record->zeek_resp_bytes = row->bytes[sf_dir_other(orig)];
-    record->zeek_missed_bytes = row->missed_bytes;
-    record->zeek_originator = orig == record->client ? "client" : "server";
+    record->views.zeek_conn_state = row->conn_state;
+    _Static_assert(sizeof record->views.zeek_history == sizeof row->history, "copied whole");
+    memcpy(record->views.zeek_history, row->history, sizeof record->views.zeek_history);
+    record->views.zeek_orig_bytes = row->bytes[orig];
+    record->views.zeek_resp_bytes = row->bytes[sf_dir_other(orig)];
+    record->views.zeek_missed_bytes = row->missed_bytes;
+    record->views.zeek_originator = orig == record->client ? "client" : "server";
 }
 
 /* Rows that no later record can ask for: all but the one that holds the next record's first
@@ -333,11 +333,11 @@ static void drop_old_cuts(struct sf_views *views, struct sf_view_slot *slot, uin
 
 void sf_zeek_record(struct sf_views *views, struct sf_view_slot *slot, struct sf_record *record)
 {
-    record->zeek_conn_state = NULL;
-    record->zeek_history[0] = '\0';
-    record->zeek_orig_bytes = record->zeek_resp_bytes = SF_COUNT_UNKNOWN;
-    record->zeek_missed_bytes = record->zeek_records = SF_COUNT_UNKNOWN;
-    record->zeek_originator = NULL;
+    record->views.zeek_conn_state = NULL;
+    record->views.zeek_history[0] = '\0';
+    record->views.zeek_orig_bytes = record->views.zeek_resp_bytes = SF_COUNT_UNKNOWN;
+    record->views.zeek_missed_bytes = record->views.zeek_records = SF_COUNT_UNKNOWN;
+    record->views.zeek_originator = NULL;
     if (!views->options.zeek || slot == NULL)
         return;
     uint64_t begin = record->first_packet;
@@ -360,7 +360,7 @@ void sf_zeek_record(struct sf_views *views, struct sf_view_slot *slot, struct sf
     }
     if (found != NULL) {
         fill_record(record, found);
-        record->zeek_records = rows != 0 ? rows : 1;
+        record->views.zeek_records = rows != 0 ? rows : 1;
     }
     if (record->view_next_packet != 0)
         drop_old_cuts(views, slot, record->view_next_packet);

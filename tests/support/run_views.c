@@ -152,7 +152,8 @@ static void finish(struct run *run)
                                    .view_next_packet = run->seen[i].packet,
                                    .view = run->seen[i].tuple->view};
         sf_views_record(run->views, &record);
-        printf("%" PRIu64 "\t%" PRIu64 "\n", record.first_packet, record.wireshark_completeness);
+        printf("%" PRIu64 "\t%" PRIu64 "\n", record.first_packet,
+               record.views.wireshark_completeness);
     }
     for (struct tuple *t = run->first; t != NULL;) {
         struct tuple *next = t->next_found;

@@ -256,7 +256,7 @@ static void objects_that_are_null_leave_the_line_whole(void **state)
     for (unsigned mask = 0; mask < 4; mask++) {
         struct sf_record record = record_of(ALL_ZERO);
         record.reset_by = mask & 1 ? "client" : NULL;
-        record.zeek_conn_state = mask & 2 ? "SF" : NULL;
+        record.views.zeek_conn_state = mask & 2 ? "SF" : NULL;
         record.vlan_count = (uint8_t)(mask & 1);
         record.vlan[0] = 7;
         json_t *line = line_of(&record);

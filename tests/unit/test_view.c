@@ -347,10 +347,10 @@ static void wireshark_completeness(void **state)
         struct bench bench = bench_open((struct sf_view_options){0});
         show_all(&bench, completeness_cases[i].packets, NULL);
         struct sf_record record = take_record(&bench, 1, 0);
-        if (record.wireshark_completeness != completeness_cases[i].completeness)
+        if (record.views.wireshark_completeness != completeness_cases[i].completeness)
             print_error("%s\n", completeness_cases[i].why);
-        assert_int_equal(record.wireshark_completeness, completeness_cases[i].completeness);
-        assert_null(record.zeek_conn_state);
+        assert_int_equal(record.views.wireshark_completeness, completeness_cases[i].completeness);
+        assert_null(record.views.zeek_conn_state);
         sf_views_free(bench.views);
     }
 }
@@ -361,16 +361,16 @@ static void tshark_never_forgets(void **state)
     (void)state;
     struct bench bench = bench_open((struct sf_view_options){.wireshark_labels = true});
     show_all(&bench, "0 s R 1 0 0", NULL);
-    assert_int_equal(take_record(&bench, 1, 0).wireshark_completeness, 0);
+    assert_int_equal(take_record(&bench, 1, 0).views.wireshark_completeness, 0);
     show_all(&bench, "900 s R 1 0 0", NULL);
-    assert_int_equal(take_record(&bench, 2, 0).wireshark_completeness, 32);
+    assert_int_equal(take_record(&bench, 2, 0).views.wireshark_completeness, 32);
     sf_views_free(bench.views);
 
     bench = bench_open((struct sf_view_options){.wireshark_labels = true});
     show_all(&bench, BOTH_WAYS CLOSE, NULL); /* 1-10 */
-    assert_int_equal(take_record(&bench, 1, 0).wireshark_completeness, 31);
+    assert_int_equal(take_record(&bench, 1, 0).views.wireshark_completeness, 31);
     assert_int_equal(show(&bench, "900 c S 5000 0 0"), 1u << SF_LABEL_REUSED_PORTS);
-    assert_int_equal(take_record(&bench, 11, 0).wireshark_completeness, 1);
+    assert_int_equal(take_record(&bench, 11, 0).views.wireshark_completeness, 1);
     sf_views_free(bench.views);
 }
 
@@ -382,18 +382,18 @@ static void records_of_one_slot(void **state)
     show_all(&bench, BOTH_WAYS CLOSE, NULL);                       /* 1-10 */
     show_all(&bench, "9 c S 5000 0 0;9.1 s R. 5000 0 5001", NULL); /* 11-12 */
     struct sf_record first = take_record(&bench, 1, 11);
-    assert_string_equal(first.zeek_conn_state, "SF");
-    assert_string_equal(first.zeek_history, "ShADadFf");
-    assert_string_equal(first.zeek_originator, "client");
-    assert_int_equal(first.zeek_orig_bytes, 100);
-    assert_int_equal(first.zeek_resp_bytes, 200);
-    assert_int_equal(first.zeek_missed_bytes, 0);
-    assert_int_equal(first.zeek_records, 1);
-    assert_int_equal(first.wireshark_completeness, 31);
+    assert_string_equal(first.views.zeek_conn_state, "SF");
+    assert_string_equal(first.views.zeek_history, "ShADadFf");
+    assert_string_equal(first.views.zeek_originator, "client");
+    assert_int_equal(first.views.zeek_orig_bytes, 100);
+    assert_int_equal(first.views.zeek_resp_bytes, 200);
+    assert_int_equal(first.views.zeek_missed_bytes, 0);
+    assert_int_equal(first.views.zeek_records, 1);
+    assert_int_equal(first.views.wireshark_completeness, 31);
     struct sf_record second = take_record(&bench, 11, 0);
-    assert_string_equal(second.zeek_conn_state, "REJ");
-    assert_int_equal(second.zeek_records, 1);
-    assert_int_equal(second.wireshark_completeness, 37);
+    assert_string_equal(second.views.zeek_conn_state, "REJ");
+    assert_int_equal(second.views.zeek_records, 1);
+    assert_int_equal(second.views.wireshark_completeness, 37);
     assert_null(second.view);
     sf_views_free(bench.views);
 }
@@ -404,8 +404,8 @@ static void one_record_of_many_rows(void **state)
     struct bench bench = bench_open((struct sf_view_options){.zeek = true});
     show_all(&bench, BOTH_WAYS "400 s . 201 10 101;800 c . 101 10 211", NULL);
     struct sf_record record = take_record(&bench, 1, 0);
-    assert_string_equal(record.zeek_conn_state, "S1");
-    assert_int_equal(record.zeek_records, 3);
+    assert_string_equal(record.views.zeek_conn_state, "S1");
+    assert_int_equal(record.views.zeek_records, 3);
     sf_views_free(bench.views);
 }
 
@@ -415,8 +415,8 @@ static void originator_is_our_server(void **state)
     struct bench bench = bench_open((struct sf_view_options){.zeek = true});
     show_all(&bench, "0 s . 1 10 1;1 c . 1 0 11", NULL);
     struct sf_record record = take_record(&bench, 1, 0);
-    assert_string_equal(record.zeek_originator, "server");
-    assert_int_equal(record.zeek_orig_bytes, 10);
+    assert_string_equal(record.views.zeek_originator, "server");
+    assert_int_equal(record.views.zeek_orig_bytes, 10);
     sf_views_free(bench.views);
 }
 
@@ -425,10 +425,10 @@ static void nothing_shown_is_unknown(void **state)
     (void)state;
     struct bench bench = bench_open((struct sf_view_options){.zeek = true});
     struct sf_record record = take_record(&bench, 1, 0);
-    assert_null(record.zeek_conn_state);
-    assert_true(record.zeek_orig_bytes == SF_COUNT_UNKNOWN);
-    assert_true(record.zeek_records == SF_COUNT_UNKNOWN);
-    assert_true(record.wireshark_completeness == SF_COUNT_UNKNOWN);
+    assert_null(record.views.zeek_conn_state);
+    assert_true(record.views.zeek_orig_bytes == SF_COUNT_UNKNOWN);
+    assert_true(record.views.zeek_records == SF_COUNT_UNKNOWN);
+    assert_true(record.views.wireshark_completeness == SF_COUNT_UNKNOWN);
     sf_views_free(bench.views);
 }
 
@@ -443,8 +443,8 @@ static void more_cuts_than_kept(void **state)
         show(&bench, line);
     }
     struct sf_record record = take_record(&bench, 1, 0);
-    assert_int_equal(record.zeek_records, 3 * CUT_LIMIT);
-    assert_int_equal(record.wireshark_completeness, 1);
+    assert_int_equal(record.views.zeek_records, 3 * CUT_LIMIT);
+    assert_int_equal(record.views.wireshark_completeness, 1);
     sf_views_free(bench.views);
 }
 
@@ -462,8 +462,8 @@ static void more_holes_than_kept(void **state)
     }
     show(&bench, "30 s . 1 0 4021");
     struct sf_record record = take_record(&bench, 1, 0);
-    assert_int_equal(record.zeek_missed_bytes, 0);
-    assert_string_equal(record.zeek_conn_state, "S1");
+    assert_int_equal(record.views.zeek_missed_bytes, 0);
+    assert_string_equal(record.views.zeek_conn_state, "S1");
     sf_views_free(bench.views);
 }
 
