@@ -42,9 +42,9 @@ struct sf_resent {
     bool is_spurious;
 };
 
-/* A packet's fingerprint, to recognise the same packet captured twice. */
-struct sf_fingerprint {
-    uint64_t hash;
+/* When and where a packet was captured, to recognise the same packet captured twice; what it says
+ * is in sf_endpoint.prints. */
+struct sf_sighting {
     sf_ns ts_ns;
     uint16_t interface, vlan;
     uint8_t ttl;
@@ -61,7 +61,7 @@ struct sf_copy {
 
 enum { SF_FINGERPRINTS = 4, SF_RESENT_MAX = 16, SF_HOLES_MAX = 256, SF_SENT_MAX = 4096 };
 
-/* One end. "Sent" means seen at the tap. */
+/* One end. "Sent" means seen at the tap. What every segment touches comes first. */
 struct sf_endpoint {
     /* sequence space */
     sf_seq base;   /* sequence number of offset 0 */
@@ -69,85 +69,86 @@ struct sf_endpoint {
     bool has_iss;  /* base is this end's initial sequence number, seen in its SYN */
     bool has_sent; /* a segment other than a lone RST was seen from this end */
     bool fin_acked;
-    sf_offset low;        /* first offset seen */
-    sf_offset snd_nxt;    /* highest SEG.SEQ + SEG.LEN seen */
-    sf_offset snd_una;    /* highest acknowledgement by the peer */
-    sf_offset fin;        /* of its FIN, SF_OFFSET_NONE until seen */
-    sf_offset right_edge; /* the furthest this end may send by the peer's window; NONE: not known */
-    sf_offset sack_high;  /* right edge of the highest SACK block the peer sent, or NONE */
-    sf_offset suspect;    /* end of a segment too far ahead to be believed at once, or NONE */
-    struct sf_hole *holes; /* sorted, disjoint */
-    uint16_t hole_count, hole_capacity;
-
-    /* state */
-    uint8_t state;        /* enum sf_tcp_state */
-    uint8_t assumed_from; /* state before an assumption, for taking it back */
+    uint8_t state; /* enum sf_tcp_state */
     bool is_proved;
-    bool acked_peer_syn; /* its ACK covers the peer's SYN */
-    bool acked_peer_fin;
-    bool syn_is_acked; /* the peer's ACK covers its SYN */
-    sf_offset proof;   /* its ACK beyond this offset of the peer proves the assumption; or NONE */
-
-    /* outstanding segments: a ring of capacity 2^n, oldest at sent_head */
-    struct sf_sent *sent;
-    uint16_t sent_head, sent_count, sent_capacity;
-    uint16_t sendings_unheard; /* of one thing, repeated or probed, since the peer's last packet */
-    bool is_first_unheard;     /* its first sending too */
-    uint16_t keep_alives_unheard;
+    bool acked_peer_syn;     /* its ACK covers the peer's SYN */
+    bool syn_is_acked;       /* the peer's ACK covers its SYN */
+    bool acks_beyond_syn;    /* the peer acknowledged octets: the initial window is over */
     uint8_t dup_acks_in_row; /* for this end's octets */
-    sf_ns late_ns;        /* when octets below later ones were sent, and from where on: no ACK of */
-    sf_offset late_begin; /* what was sent before may be told from the wait for them */
-    sf_ns srtt_ns, rttvar_ns; /* RFC 6298, from the samples at the tap; UNKNOWN: none yet */
-
-    /* window this end advertises */
-    uint8_t shift;
+    uint8_t shift;           /* of the window this end advertises */
     bool has_window, has_wscale, is_window_zero;
-    uint32_t window_now, window_min, window_max; /* octets, scaled where the scale is known */
-    bool is_window_scaled;                       /* min and max are of scaled windows */
-    sf_ns zero_since_ns, zero_time_ns;
+    bool is_window_scaled; /* min and max are of scaled windows */
+    bool has_ts_echoed, saw_timestamps;
+    bool is_first_unheard; /* its first sending too */
+    bool last_is_keep_alive, last_is_probe;
+    uint8_t print_next;
+    uint8_t ttl_min, ttl_max;
+    uint8_t checksums_tested;
+    uint16_t hole_count, hole_capacity;
+    uint16_t sent_head, sent_count, sent_capacity;
+    uint16_t mss;
+    sf_offset snd_nxt; /* highest SEG.SEQ + SEG.LEN seen */
+    sf_offset snd_una; /* highest acknowledgement by the peer */
+
+    sf_offset right_edge; /* the furthest this end may send by the peer's window; NONE: not known */
+    sf_offset fin;        /* of its FIN, SF_OFFSET_NONE until seen */
+    struct sf_sent *sent; /* outstanding segments: a ring of 2^n places, oldest at sent_head */
+    struct sf_resent *resent; /* ring of SF_RESENT_MAX, or NULL */
 
     /* last packet */
-    sf_seq last_ack;
-    uint16_t last_ip_id;
-    uint16_t last_flags, last_window;
-    bool last_is_keep_alive, last_is_probe;
-    sf_offset probe_end; /* after an unacknowledged window probe octet, or NONE */
     sf_ns last_ns;
     sf_ns ts_recent_ns;
     uint32_t ts_echoed; /* newest TSecr sent: the peer's TSval that it holds at least */
-    bool has_ts_echoed;
+    sf_seq last_ack;
+    uint16_t last_ip_id;
+    uint16_t last_flags, last_window;
+    uint16_t sendings_unheard; /* of one thing, repeated or probed, since the peer's last packet */
+    uint16_t keep_alives_unheard;
+    uint32_t window_now, window_min, window_max; /* octets, scaled where the scale is known */
 
-    /* options and addresses of its SYN and packets */
-    uint16_t mss;
+    /* counters */
+    uint64_t packets, ip_bytes, payload_bytes, data_packets, acks, pure_acks, unique_bytes;
+    uint32_t pushes;
+    uint32_t segment_min, segment_max;
+    sf_ns first_data_ns, last_data_ns, idle_max_ns;
+    uint64_t in_flight_max, initial_window;
+    sf_ns srtt_ns, rttvar_ns; /* RFC 6298, from the samples at the tap; UNKNOWN: none yet */
+    sf_ns late_ns;        /* when octets below later ones were sent, and from where on: no ACK of */
+    sf_offset late_begin; /* what was sent before may be told from the wait for them */
+
+    uint64_t prints[SF_FINGERPRINTS]; /* of its latest packets; a place for each in sightings */
+    struct sf_sighting sightings[SF_FINGERPRINTS];
+    struct sf_samples rtt, response;
+
+    /* seldom touched: sequence space */
+    sf_offset low;       /* first offset seen */
+    sf_offset sack_high; /* right edge of the highest SACK block the peer sent, or NONE */
+    sf_offset suspect;   /* end of a segment too far ahead to be believed at once, or NONE */
+    sf_offset probe_end; /* after an unacknowledged window probe octet, or NONE */
+    sf_offset proof;     /* its ACK beyond this offset of the peer proves the assumption; or NONE */
+    struct sf_hole *holes; /* sorted, disjoint */
+    uint64_t holes_lost;   /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
+    sf_ns zero_since_ns, zero_time_ns;
+    uint8_t assumed_from; /* state before an assumption, for taking it back */
+    bool acked_peer_fin;
+
+    /* options of its SYN and packets */
     uint16_t syn_options; /* SF_OPT_ flags of its SYN */
     uint8_t wscale_sent;
     uint8_t syn_flags_ecn; /* ECE and CWR of its SYN, shifted as in flags */
-    uint8_t ttl_min, ttl_max;
-    uint8_t checksums_tested;
-    bool saw_timestamps, saw_mptcp, saw_fast_open;
-    bool acks_beyond_syn; /* the peer acknowledged octets: the initial window is over */
-    uint32_t syn_data;    /* octets carried by its SYN */
+    bool saw_mptcp, saw_fast_open;
+    uint32_t syn_data; /* octets carried by its SYN */
 
-    /* counters */
+    /* counters of what is not usual */
     uint32_t syn_acks; /* of the syns */
-    uint32_t syns, fins, rsts, pushes, urgents;
+    uint32_t syns, fins, rsts, urgents;
     uint32_t ecn_ce, ecn_ece, ecn_cwr;
-    uint64_t packets, ip_bytes, payload_bytes, data_packets, acks, pure_acks, unique_bytes;
     uint64_t resent_packets, resent_bytes;
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, zero_windows, window_full, capture_duplicates;
-    uint32_t segment_min, segment_max;
-    uint64_t in_flight_max, initial_window;
-    uint64_t holes_lost; /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
-    sf_ns first_data_ns, last_data_ns, idle_max_ns;
-    struct sf_samples rtt, response;
-    struct sf_resent *resent; /* ring of SF_RESENT_MAX, or NULL */
     uint8_t resent_next;
-
     struct sf_copy *copy; /* the last capture duplicate, until D-SACK could say otherwise */
-    struct sf_fingerprint prints[SF_FINGERPRINTS];
-    uint8_t print_next;
 };
 
 /* An end of a story that is not yet told: anomalies as they are counted. */
@@ -190,15 +191,21 @@ struct sf_pending {
     uint8_t dir;
 };
 
+/* What every segment touches comes first, here and in the ends. */
 struct sf_flow {
     struct sf_flow_key key;
+    uint8_t client;       /* enum sf_dir: which end of the key is the client */
+    uint8_t last_dir;     /* who sent the last packet */
+    bool is_steady;       /* nothing waits or is missing: see steady.c of track */
+    int8_t last_data_dir; /* -1: none */
     uint64_t hash;
     uint64_t id;
-    struct sf_endpoint ep[SF_DIR_COUNT];
-
     sf_ns first_ns, last_ns;
     uint64_t first_packet, last_packet;
-    uint8_t client;       /* enum sf_dir: which end of the key is the client */
+    sf_ns last_data_ns;
+    void *view;
+    struct sf_endpoint ep[SF_DIR_COUNT];
+
     uint8_t role_basis;   /* enum sf_role_basis */
     bool role_needs_data; /* the first sender of data decides */
     uint8_t vlan_count, tunnel_count;
@@ -214,13 +221,9 @@ struct sf_flow {
     sf_seq alternative_iss; /* of a second SYN-ACK, until the client acknowledges one */
     sf_ns fin_ns;           /* of the latest first FIN of an end */
     uint8_t first_fin;      /* enum sf_dir, 0xff: none */
-    uint8_t last_dir;       /* who sent the last packet */
-    int8_t last_data_dir;   /* -1: none */
-    sf_ns last_data_ns;
 
     /* closing */
     bool is_closed;
-    bool is_steady;  /* nothing waits or is missing: see steady.c of track */
     bool is_opening; /* an end is in SYN-SENT or SYN-RECEIVED */
     struct sf_reset reset;
     sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
@@ -231,7 +234,6 @@ struct sf_flow {
     struct sf_noted *notes;
     uint16_t change_count, change_capacity, note_count, note_capacity;
     struct sf_pending *pending;
-    void *view;
     uint64_t view_next_packet;
     const uint8_t *icmp_sender; /* while an ICMP error is being noted */
     uint8_t ended_by;           /* enum of track, when it left the table */

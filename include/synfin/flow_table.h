@@ -22,8 +22,12 @@ void sf_flow_table_free(struct sf_flow_table *table);
 struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const struct sf_flow_key *key,
                                    uint64_t hash);
 
-/* Asks the processor for what sf_flow_table_find() will read. */
+/* Ask the processor for what sf_flow_table_find() will read first; then, once that has come, for
+ * the flow that it will probably find. */
 void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash);
+void sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash);
+/* That flow, or NULL. */
+const struct sf_flow *sf_flow_table_probable(const struct sf_flow_table *table, uint64_t hash);
 
 /* Adds a flow that is zero but for key, hash and arrays with room but no content, on the list
  * EMBRYONIC. The key must not be there. NULL on lack of memory. */

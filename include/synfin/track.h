@@ -109,8 +109,11 @@ struct sf_tracker;
 struct sf_tracker *sf_tracker_new(const struct sf_track_options *options);
 void sf_tracker_free(struct sf_tracker *tracker);
 
-/* Hints that the segment's connection will be needed soon. */
-void sf_tracker_prefetch(const struct sf_tracker *tracker, const struct sf_segment *seg);
+/* Hints that the segment's connection will be needed soon: in this order, with other work between
+ * them, since each step reads what the one before has asked for. */
+enum sf_prefetch_step { SF_PREFETCH_PLACE, SF_PREFETCH_FLOW, SF_PREFETCH_PARTS };
+void sf_tracker_prefetch(const struct sf_tracker *tracker, const struct sf_segment *seg,
+                         enum sf_prefetch_step step);
 
 /* Gives one segment to its connection, opening one where there is none. Time moves on to the
  * segment's, which may first end lingering connections: fetch records and events after each call.

@@ -87,18 +87,31 @@ static size_t decode_stretch(struct sf_intake *intake, size_t begin, size_t end)
         batch->verdicts[i] = sf_decode(intake->decoder, &batch->packets[i], decoded);
         if (batch->verdicts[i] != SF_VERDICT_OK)
             continue;
-        sf_tracker_prefetch(intake->tracker, &decoded->segment);
+        sf_tracker_prefetch(intake->tracker, &decoded->segment, SF_PREFETCH_PLACE);
         if (decoded->segment.from_fragments)
             return i + 1;
     }
     return end;
 }
 
-static int take_stretch(struct sf_intake *intake, size_t begin, size_t end, struct sf_error *err)
+static void prefetch(const struct sf_intake *intake, size_t i, size_t end,
+                     enum sf_prefetch_step step)
 {
     const struct sf_intake_batch *batch = intake->batch;
+    if (i < end && batch->verdicts[i] == SF_VERDICT_OK)
+        sf_tracker_prefetch(intake->tracker, &batch->decoded[i].segment, step);
+}
+
+static int take_stretch(struct sf_intake *intake, size_t begin, size_t end, struct sf_error *err)
+{
+    enum { FLOW_AHEAD = 8, PARTS_AHEAD = 4 }; /* packets */
+    const struct sf_intake_batch *batch = intake->batch;
+    for (size_t i = begin; i < begin + FLOW_AHEAD; i++)
+        prefetch(intake, i, end, SF_PREFETCH_FLOW);
     for (size_t i = begin; i < end; i++) {
         const struct sf_packet *packet = &batch->packets[i];
+        prefetch(intake, i + FLOW_AHEAD, end, SF_PREFETCH_FLOW);
+        prefetch(intake, i + PARTS_AHEAD, end, SF_PREFETCH_PARTS);
         if (is_beyond(intake, packet)) {
             intake->is_over = true;
             return 0;

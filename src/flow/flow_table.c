@@ -63,14 +63,37 @@ struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const stru
     return found == NULL ? NULL : &found->flow;
 }
 
+static const UT_hash_bucket *bucket_of(const struct sf_flow_table *table, uint64_t hash)
+{
+    const UT_hash_table *tbl = table->entries->hh.tbl;
+    return &tbl->buckets[bucket_hash(hash) & (tbl->num_buckets - 1)];
+}
+
 void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
 {
-    if (table->entries == NULL)
+    if (table->entries != NULL)
+        __builtin_prefetch(bucket_of(table, hash));
+}
+
+const struct sf_flow *sf_flow_table_probable(const struct sf_flow_table *table, uint64_t hash)
+{
+    const UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
+    if (hh == NULL)
+        return NULL;
+    const struct entry *entry = (const void *)((const char *)hh - offsetof(struct entry, hh));
+    return &entry->flow;
+}
+
+void sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash)
+{
+    enum { LINE = 64, FIRST_LINES = 8 * LINE }; /* what every segment touches: flow.h */
+    const struct sf_flow *flow = sf_flow_table_probable(table, hash);
+    if (flow == NULL)
         return;
-    const UT_hash_table *tbl = table->entries->hh.tbl;
-    const UT_hash_bucket *bucket = &tbl->buckets[bucket_hash(hash) & (tbl->num_buckets - 1)];
-    if (bucket->hh_head != NULL)
-        __builtin_prefetch(bucket->hh_head);
+    for (unsigned at = 0; at < FIRST_LINES; at += LINE) {
+        __builtin_prefetch((const char *)entry_of(flow) + at);
+        __builtin_prefetch((const char *)&flow->ep[1] + at);
+    }
 }
 
 static int add_block(struct sf_flow_table *table)

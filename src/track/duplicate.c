@@ -12,10 +12,10 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return h ^ h >> 29;
 }
 
-static bool same_place(const struct sf_fingerprint *print, const struct sf_segment *seg)
+static bool same_place(const struct sf_sighting *before, const struct sf_segment *seg)
 {
-    return print->interface == seg->interface &&
-           print->vlan == (seg->vlan_count > 0 ? seg->vlan[0] : 0);
+    return before->interface == seg->interface &&
+           before->vlan == (seg->vlan_count > 0 ? seg->vlan[0] : 0);
 }
 
 static bool is_doubled(const struct sf_turn *turn)
@@ -26,12 +26,12 @@ static bool is_doubled(const struct sf_turn *turn)
 /* With an IP-ID the sender would have numbered a new packet anew. Without, nothing of the peer may
  * lie between: then no sender repeats octets, a SYN or a FIN so soon. Bare ACKs and SYN-ACKs it may
  * repeat (duplicate ACKs; by timer and in answer): they are copies where others are known to be. */
-static bool may_be_copy(const struct sf_turn *turn, const struct sf_fingerprint *print)
+static bool may_be_copy(const struct sf_turn *turn, const struct sf_sighting *before)
 {
     const struct sf_segment *seg = turn->seg;
-    if (!same_place(print, seg))
+    if (!same_place(before, seg))
         return true;
-    if (seg->ttl > print->ttl)
+    if (seg->ttl > before->ttl)
         return false;
     if (seg->ip_id != 0)
         return true;
@@ -95,28 +95,34 @@ bool sf_duplicate_is_known(const struct sf_endpoint *snd, uint64_t print)
 {
     bool is_known = false;
     for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
-        is_known |= snd->prints[i].hash == print;
+        is_known |= snd->prints[i] == print;
     return is_known;
 }
 
 void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print)
 {
-    snd->prints[snd->print_next] = (struct sf_fingerprint){
-        print, seg->ts_ns, seg->interface, seg->vlan_count > 0 ? seg->vlan[0] : 0, seg->ttl};
-    snd->print_next = (uint8_t)((snd->print_next + 1u) % SF_FINGERPRINTS);
+    unsigned place = snd->print_next;
+    snd->prints[place] = print;
+    snd->sightings[place] = (struct sf_sighting){seg->ts_ns, seg->interface,
+                                                 seg->vlan_count > 0 ? seg->vlan[0] : 0, seg->ttl};
+    snd->print_next = (uint8_t)((place + 1u) % SF_FINGERPRINTS);
+}
+
+static bool is_copy(const struct sf_turn *turn, unsigned place, uint64_t print)
+{
+    const struct sf_sighting *before = &turn->snd->sightings[place];
+    if (turn->snd->prints[place] != print || turn->snd->packets == 0)
+        return false;
+    sf_ns gap = turn->seg->ts_ns - before->ts_ns;
+    return gap <= DUPLICATE_NS && gap >= -DUPLICATE_NS && may_be_copy(turn, before);
 }
 
 bool sf_duplicate_check(struct sf_turn *turn)
 {
-    const struct sf_segment *seg = turn->seg;
     struct sf_endpoint *snd = turn->snd;
-    uint64_t hash = sf_duplicate_print(seg);
+    uint64_t print = sf_duplicate_print(turn->seg);
     for (unsigned i = 0; i < SF_FINGERPRINTS; i++) {
-        struct sf_fingerprint *print = &snd->prints[i];
-        if (print->hash != hash || snd->packets == 0)
-            continue;
-        sf_ns gap = seg->ts_ns - print->ts_ns;
-        if (gap > DUPLICATE_NS || gap < -DUPLICATE_NS || !may_be_copy(turn, print))
+        if (!is_copy(turn, i, print))
             continue;
         snd->capture_duplicates++;
         remember_copy(turn);
@@ -125,6 +131,6 @@ bool sf_duplicate_check(struct sf_turn *turn)
         sf_turn_note(turn, SF_ANOMALY_CAPTURE_DUPLICATE, 0);
         return true;
     }
-    sf_duplicate_remember(snd, seg, hash);
+    sf_duplicate_remember(snd, turn->seg, print);
     return false;
 }

@@ -63,9 +63,25 @@ void sf_tracker_free(struct sf_tracker *t)
     free(t);
 }
 
-void sf_tracker_prefetch(const struct sf_tracker *t, const struct sf_segment *seg)
+static void prefetch_parts(const struct sf_flow *flow)
 {
-    sf_flow_table_prefetch(t->table, seg->hash);
+    enum { LINE = 64, VIEW_LINES = 6 * LINE };
+    if (flow == NULL)
+        return;
+    for (unsigned at = 0; flow->view != NULL && at < VIEW_LINES; at += LINE)
+        __builtin_prefetch((const char *)flow->view + at);
+    __builtin_prefetch(flow->ep[0].sent);
+    __builtin_prefetch(flow->ep[1].sent);
+}
+
+void sf_tracker_prefetch(const struct sf_tracker *t, const struct sf_segment *seg,
+                         enum sf_prefetch_step step)
+{
+    switch (step) {
+    case SF_PREFETCH_PLACE: sf_flow_table_prefetch(t->table, seg->hash); return;
+    case SF_PREFETCH_FLOW: sf_flow_table_prefetch_flow(t->table, seg->hash); return;
+    case SF_PREFETCH_PARTS: prefetch_parts(sf_flow_table_probable(t->table, seg->hash)); return;
+    }
 }
 
 /* --- connections come and go --------------------------------------------------------------- */
