@@ -2,6 +2,7 @@
 #ifndef SYNFIN_FLOW_TABLE_H
 #define SYNFIN_FLOW_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,5 +57,17 @@ uint64_t sf_flow_table_memory(const struct sf_flow_table *table);
 
 /* Writes all flows, in no order, into an array of at least sf_flow_table_count() places. */
 void sf_flow_table_all(const struct sf_flow_table *table, struct sf_flow **out);
+
+/* Where a walk over all flows stands: zero at the beginning. It may go on after any change of the
+ * table: blocks of flows stay where they are. What comes meanwhile may be passed over. */
+struct sf_flow_walk {
+    const void *block;
+    size_t at;
+    bool is_under_way;
+};
+
+/* The next flow, or NULL at the end, when the walk is at the beginning again. */
+const struct sf_flow *sf_flow_table_walk(const struct sf_flow_table *table,
+                                         struct sf_flow_walk *walk);
 
 #endif

@@ -25,10 +25,12 @@
 enum sf_event_kind { SF_EVENT_STATE, SF_EVENT_ANOMALY };
 
 struct sf_event {
-    uint64_t packet;  /* at which it became known: events come in packet order */
-    sf_ns t_ns;       /* since the connection's start */
-    uint64_t conn;    /* id of the connection */
-    enum sf_role end; /* by the roles known at that packet; NONE when it belongs to neither */
+    uint64_t packet; /* at which it became known: events come in packet order */
+    sf_ns t_ns;      /* since the connection's start */
+    uint64_t conn;   /* id of the connection */
+    struct sf_flow_key key;
+    enum sf_dir client; /* which end of the key is the client, by the roles known then */
+    enum sf_role end;   /* by the roles known at that packet; NONE when it belongs to neither */
     enum sf_event_kind kind;
     /* SF_EVENT_STATE */
     enum sf_tcp_state from, to;

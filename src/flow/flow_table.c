@@ -18,6 +18,7 @@ struct entry {
     UT_hash_handle hh;
     struct sf_flow flow;
     uint8_t list;
+    bool is_in; /* the table; else unused, or removed and not yet released */
 };
 
 struct list {
@@ -156,6 +157,7 @@ struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_f
         return NULL;
     }
     entry->list = SF_FLOWS_EMBRYONIC;
+    entry->is_in = true;
     list_append(&table->lists[SF_FLOWS_EMBRYONIC], flow);
     return flow;
 }
@@ -165,6 +167,7 @@ void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow)
     struct entry *entry = entry_of(flow);
     list_remove(&table->lists[entry->list], flow);
     HASH_DELETE(hh, table->entries, entry);
+    entry->is_in = false;
 }
 
 static void endpoint_dispose(struct sf_endpoint *ep)
@@ -277,6 +280,22 @@ void sf_flow_table_all(const struct sf_flow_table *table, struct sf_flow **out)
 {
     for (struct entry *e = table->entries; e != NULL; e = e->hh.next)
         *out++ = &e->flow;
+}
+
+const struct sf_flow *sf_flow_table_walk(const struct sf_flow_table *table,
+                                         struct sf_flow_walk *walk)
+{
+    const struct block *block = walk->is_under_way ? walk->block : table->blocks;
+    size_t at = walk->is_under_way ? walk->at : 0;
+    for (; block != NULL; block = block->next, at = 0)
+        for (; at < BLOCK_ENTRIES; at++) {
+            if (!block->entries[at].is_in)
+                continue;
+            *walk = (struct sf_flow_walk){block, at + 1, true};
+            return &block->entries[at].flow;
+        }
+    *walk = (struct sf_flow_walk){0};
+    return NULL;
 }
 
 void sf_flow_table_free(struct sf_flow_table *table)

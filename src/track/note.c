@@ -62,6 +62,8 @@ struct sf_event *sf_event_add(struct sf_tracker *t, const struct sf_flow *flow, 
     *event = (struct sf_event){.packet = t->now_packet,
                                .t_ns = t->now_ns - flow->first_ns,
                                .conn = flow->id,
+                               .key = flow->key,
+                               .client = (enum sf_dir)flow->client,
                                .end = sf_role_of(flow, end)};
     return event;
 }

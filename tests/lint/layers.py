@@ -20,7 +20,7 @@ HEADERS = {
     "segment.h": "decode", "decode.h": "decode",
     "flow.h": "flow", "flow_table.h": "flow",
     "state.h": "track", "anomaly.h": "track", "record.h": "track", "field.h": "track",
-    "track.h": "track",
+    "track.h": "track", "glance.h": "track",
     "view.h": "view", "zeek_row.h": "view",
     "sink.h": "report", "where.h": "report", "finding.h": "report", "vocabulary.h": "report",
     "ladder.h": "report", "output.h": "report", "buffer.h": "report",
