@@ -44,6 +44,7 @@ struct sf_input_report {
     uint64_t packets;
     bool damaged;    /* cut or damaged: all before the damage was delivered */
     bool unreadable; /* could not be opened or is not a capture */
+    bool is_told;    /* sf_capture_failed() has given it */
     /* "FILE: what happened (packet N, byte M)", when damaged or unreadable; with neither, empty, or
      * that the filter does not fit a later link type, whose packets count as filtered. */
     struct sf_error error;
@@ -87,6 +88,9 @@ struct sf_capture_totals sf_capture_totals(struct sf_capture *capture);
 
 /* Reports in the order of the inputs; valid until close; complete once the capture has ended. */
 const struct sf_input_report *sf_capture_reports(const struct sf_capture *capture, size_t *count);
+
+/* The next input that was damaged or could not be read and was not given yet, or NULL. */
+const struct sf_input_report *sf_capture_failed(struct sf_capture *capture);
 
 /* Part of the input consumed, 0..1, or a negative number when its size is not known. */
 double sf_capture_progress(const struct sf_capture *capture);

@@ -236,7 +236,11 @@ struct sf_flow {
     struct sf_pending *pending;
     uint64_t view_next_packet;
     const uint8_t *icmp_sender; /* while an ICMP error is being noted */
+    uint64_t dropped;           /* packets the capture lost while it was open, as known at last */
     uint8_t ended_by;           /* enum of track, when it left the table */
+    bool is_queued;             /* its record waits to be fetched */
+    bool is_tomb;               /* its record is out, or waits: what still comes is only counted */
+    struct sf_flow *next_queued;
 
     sf_ns touched_ns; /* the tracker's clock when it was put on its list: lists are in its order */
     struct sf_flow *older, *newer; /* list of the table, by last packet */

@@ -11,8 +11,15 @@
 struct sf_flow_table;
 
 /* Lists of the table, each in the order in which flows were last touched in it: connections of
- * which only one end has spoken, other open ones, closed ones that linger. */
-enum sf_flow_list { SF_FLOWS_EMBRYONIC, SF_FLOWS_OPEN, SF_FLOWS_CLOSED, SF_FLOW_LIST_COUNT };
+ * which only one end has spoken, other open ones, closed ones that linger, and those whose record
+ * is out already. */
+enum sf_flow_list {
+    SF_FLOWS_EMBRYONIC,
+    SF_FLOWS_OPEN,
+    SF_FLOWS_CLOSED,
+    SF_FLOWS_REPORTED,
+    SF_FLOW_LIST_COUNT
+};
 
 /* NULL on lack of memory. The table owns every flow it hands out, removed ones too until they are
  * released. */
@@ -41,11 +48,23 @@ void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow);
 /* Gives a removed flow's memory back, with all it owns but `view`. */
 void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow);
 
+/* Gives back what a flow in the table holds outside itself; `view` stays. */
+void sf_flow_table_trim(struct sf_flow *flow);
+
 /* Puts the flow at the newest end of a list. */
 void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list);
 
 /* The flow touched longest ago, or NULL. */
 struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list list);
+
+/* Wakes the flow at `due_ns`, up to a second later; a wake-up set before is forgotten. Removing the
+ * flow forgets it too. */
+void sf_flow_table_wake(struct sf_flow_table *table, struct sf_flow *flow, sf_ns due_ns);
+
+/* The next flow whose time has come, or NULL: of the seconds that have passed since it was last
+ * asked, in no order. Due times further ahead than `longest_ns` are of a clock that was set back
+ * since, and have come. */
+struct sf_flow *sf_flow_table_due(struct sf_flow_table *table, sf_ns now_ns, sf_ns longest_ns);
 
 size_t sf_flow_table_count(const struct sf_flow_table *table);
 

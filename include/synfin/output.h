@@ -10,6 +10,7 @@ struct sf_output {
     char *path, *part; /* NULL for standard output; part is NULL when written in place */
     bool line_flush;   /* write after each line */
     bool gone;         /* the reader went away: what is put here is dropped */
+    uint64_t written;  /* octets of the present file, without those still in the buffer */
 };
 
 /* `path` NULL or "-" is standard output. A regular or new file is written as "PATH.part"; anything
@@ -20,6 +21,12 @@ int sf_output_open(struct sf_output *output, const char *path, bool line_flush,
 /* A line is complete: writes when enough is waiting, or at once with line_flush. 0, or -1 with
  * *err. A reader that went away is no error: see `gone`. */
 int sf_output_line(struct sf_output *output, struct sf_error *err);
+
+/* Writes all that waits. 0, or -1 with *err. */
+int sf_output_flush(struct sf_output *output, struct sf_error *err);
+
+/* Finishes the file and opens the next; standard output goes on as it is. 0, or -1 with *err. */
+int sf_output_next(struct sf_output *output, const char *path, struct sf_error *err);
 
 /* Writes all that waits, closes, and gives a file its name. 0, or -1 with *err. */
 int sf_output_finish(struct sf_output *output, struct sf_error *err);

@@ -136,7 +136,8 @@ struct sf_record {
     const char *reset_by;    /* NULL: close.reset is null as a whole */
     uint64_t reset_packet;
     const char *reset_kind, *reset_validity, *reset_effect;
-    const char *ended_by; /* "closed" "reused" "idle" "evicted" "capture_end" */
+    const char *ended_by;    /* "closed" "reused" "idle" "evicted" "capture_end"; NULL: interim */
+    uint64_t dropped_during; /* packets the capture lost meanwhile */
     enum sf_severity severity;
     char verdict[SF_VERDICT_TEXT];
 

@@ -73,16 +73,25 @@ struct sf_segment_line {
  * it comes when it is final, whatever the records are. `interim`: live, every few seconds, how
  * things stand. Each returns 0, or -1 with *err (a write
  * failed). A sink whose reader went away returns 0 and becomes silent; see `gone`. */
+struct sf_output;
+
 struct sf_sink {
     const char *name;
     int (*meta)(struct sf_sink *sink, const struct sf_meta *meta, struct sf_error *err);
     int (*segment)(struct sf_sink *sink, const struct sf_segment_line *line, struct sf_error *err);
     int (*event)(struct sf_sink *sink, const struct sf_event *event, struct sf_error *err);
     int (*record)(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err);
+    /* An interim record of a connection that is open. */
+    int (*update)(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err);
     int (*zeek_row)(struct sf_sink *sink, const struct sf_zeek_row *row, struct sf_error *err);
     int (*interim)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
     int (*finish)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
+    /* The file is complete by itself but for what stands only after the last record; the next one
+     * is at `path`, and meta comes again. NULL: what the sink writes makes sense only as a whole.
+     */
+    int (*next_file)(struct sf_sink *sink, const char *path, struct sf_error *err);
     void (*close)(struct sf_sink *sink); /* frees the sink; also after an error */
+    struct sf_output *output; /* where its lines go, NULL: it is not lines that it writes */
 
     /* Several workers: a fork of the sink takes the records of one of them. It prints each into
      * `lines`, which its owner takes from there and puts into the sink itself, or, where `lines` is

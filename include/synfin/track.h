@@ -86,12 +86,18 @@ struct sf_judgement {
 
 struct sf_track_options {
     sf_ns linger_ns;       /* a closed connection absorbs late segments for so long */
+    sf_ns report_after_ns; /* live: its record comes so long after its close already, and from then
+                            * until linger_ns its segments are counted in late_segments only; 0: its
+                            * record comes after linger_ns, and they are part of it */
     sf_ns idle_timeout_ns; /* 0: none */
     uint64_t max_memory;   /* octets, 0: none */
     bool want_events;
     /* A connection's id is the number of its first packet: several trackers share the input, and
      * who knows them all gives the ids. */
     bool ids_by_packet;
+    /* For sf_tracker_update(), 0: never. */
+    sf_ns update_interval_ns; /* between two records of an open connection */
+    sf_ns handshake_due_ns;   /* what has not opened so long after its first packet is noted */
 };
 
 /* Totals for the `end` line, since the start; and what the table holds now. */
@@ -100,9 +106,9 @@ struct sf_track_totals {
     uint64_t connections;        /* records handed out */
     uint64_t capture_duplicates; /* packets */
     uint64_t evicted;
-    uint64_t late_segments;
-    uint64_t open;    /* now: not closed */
-    uint64_t opening; /* of them: the handshake is not complete */
+    uint64_t late_segments; /* of connections whose record was out: in no record */
+    uint64_t open;          /* now: not closed */
+    uint64_t opening;       /* of them: the handshake is not complete */
 };
 
 struct sf_tracker;
@@ -129,8 +135,19 @@ void sf_tracker_icmp(struct sf_tracker *tracker, const struct sf_icmp_quote *quo
 /* A segment or quote that another tracker takes: time moves on as with one of its own. */
 void sf_tracker_pass(struct sf_tracker *tracker, uint64_t packet, sf_ns ts_ns);
 
-/* Moves time on without a packet (live: idle interface). */
+/* Moves time on without a packet (live: idle interface). More than a minute back, it is taken for a
+ * clock that was set, and what was due by the old clock is due now. */
 void sf_tracker_tick(struct sf_tracker *tracker, sf_ns now_ns);
+
+/* The capture lost so many packets between the two times (0: it says that it lost none): told to
+ * the records of connections that were open then, and what they lack is the capture's loss. */
+void sf_tracker_dropped(struct sf_tracker *tracker, sf_ns begin_ns, sf_ns end_ns, uint64_t packets);
+
+/* Looks after connections that time alone has changed: notes handshakes that are overdue, and gives
+ * the next open connection that is due for an interim record, whose ended_by is NULL and which
+ * lacks what only the end tells. False when there is none (for the next second). Fetch events after
+ * each call; the record's lists stay valid until the next call of any function of the tracker. */
+bool sf_tracker_update(struct sf_tracker *tracker, struct sf_record *out);
 
 /* The input is over: every connection that is left becomes a record. */
 void sf_tracker_finish(struct sf_tracker *tracker);

@@ -29,6 +29,9 @@ void sf_views_free(struct sf_views *views);
 void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
                       struct sf_judgement *judgement);
 
+/* Fills the zeek and wireshark fields of an interim record. */
+void sf_views_update(struct sf_views *views, struct sf_record *record);
+
 /* Fills the record's zeek and wireshark fields; gives the slot's memory back when the record says
  * that no later incarnation uses it (record->view_next_packet is 0). */
 void sf_views_record(struct sf_views *views, struct sf_record *record);

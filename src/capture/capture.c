@@ -391,6 +391,18 @@ const struct sf_input_report *sf_capture_reports(const struct sf_capture *captur
     return capture->reports;
 }
 
+const struct sf_input_report *sf_capture_failed(struct sf_capture *capture)
+{
+    for (size_t i = 0; i < capture->report_count; i++) {
+        struct sf_input_report *report = &capture->reports[i];
+        if (report->is_told || (!report->damaged && !report->unreadable))
+            continue;
+        report->is_told = true;
+        return report;
+    }
+    return NULL;
+}
+
 double sf_capture_progress(const struct sf_capture *capture)
 {
     double consumed = 0;

@@ -68,18 +68,22 @@ int sf_ending_write_interim(struct sf_outputs *outputs, const struct sf_ending *
     return sf_outputs_interim(outputs, &summary, err);
 }
 
+void sf_ending_tell_failed(struct sf_capture *capture, const struct sf_cli_options *options)
+{
+    const struct sf_input_report *report;
+    while ((report = sf_capture_failed(capture)) != NULL)
+        if (!options->quiet)
+            fprintf(stderr, "synfin: %s\n", report->error.text);
+}
+
 bool sf_ending_tell_inputs(struct sf_capture *capture, const struct sf_cli_options *options)
 {
     size_t count;
     bool is_partial = false;
     const struct sf_input_report *reports = sf_capture_reports(capture, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (!reports[i].damaged && !reports[i].unreadable)
-            continue;
-        is_partial = true;
-        if (!options->quiet)
-            fprintf(stderr, "synfin: %s\n", reports[i].error.text);
-    }
+    for (size_t i = 0; i < count; i++)
+        is_partial = is_partial || reports[i].damaged || reports[i].unreadable;
+    sf_ending_tell_failed(capture, options);
     uint64_t dropped = sf_capture_totals(capture).dropped;
     if (dropped > 0 && !options->quiet)
         fprintf(stderr, "synfin: %" PRIu64 " packets were dropped while capturing\n", dropped);

@@ -23,8 +23,11 @@ int sf_ending_write(struct sf_outputs *outputs, const struct sf_ending *ending,
 int sf_ending_write_interim(struct sf_outputs *outputs, const struct sf_ending *ending,
                             struct sf_error *err);
 
-/* "synfin: FILE: what happened" on standard error for each input that was damaged or could not be
- * read, unless quiet. True when there was one, or packets were dropped. */
+/* "synfin: FILE: what happened" on standard error, unless quiet, for each input that was damaged or
+ * could not be read since this was last called. */
+void sf_ending_tell_failed(struct sf_capture *capture, const struct sf_cli_options *options);
+
+/* The same, and how many packets were dropped. True when there ever was such an input, or drops. */
 bool sf_ending_tell_inputs(struct sf_capture *capture, const struct sf_cli_options *options);
 
 /* The line that USR1 asks for. */

@@ -48,6 +48,7 @@ void sf_intake_dispose(struct sf_intake *intake)
 
 static void note_time(struct sf_intake *intake, sf_ns t)
 {
+    intake->latest_ns = t;
     if (!sf_ns_known(intake->first_ns) || t < intake->first_ns)
         intake->first_ns = t;
     if (!sf_ns_known(intake->last_ns) || t > intake->last_ns)

@@ -27,7 +27,9 @@ struct sf_intake {
 
     uint64_t tcp_packets;
     uint64_t undecoded[SF_VERDICT_COUNT];
-    sf_ns first_ns, last_ns; /* SF_NS_UNKNOWN before the first packet */
+    sf_ns first_ns,
+        last_ns;     /* the earliest and the latest; SF_NS_UNKNOWN before the first packet */
+    sf_ns latest_ns; /* of the packet handed on last */
     uint64_t packets_taken;
     bool is_over; /* a bound of the user's was reached, or nobody listens */
 };

@@ -66,6 +66,8 @@ static const struct option {
     {'B', NULL, "MIB", COUNT, AT(buffer_mib), false, "live: capture buffer"},
     {'s', "snaplen", "LEN", COUNT, AT(snaplen), false, "live: octets to capture of each packet"},
     {'Z', NULL, "USER", WORD, AT(user), false, "live: become USER once the interface is open"},
+    {0, "update-interval", "S", SECONDS, AT(update_interval_ns), true,
+     "live json: a line for what is open so long, each S (60)"},
     {0, "promiscuous", NULL, FLAG, AT(promiscuous), false, "live: see other hosts' packets too"},
     {'D', "list-interfaces", NULL, FLAG, AT(list_interfaces), false, "list the interfaces"},
     {'l', NULL, NULL, FLAG, AT(line_flush), false, "write each line at once"},
@@ -79,7 +81,6 @@ static const struct option {
     {'G', NULL, "S", ABSENT, 0, false, NULL},
     {'C', NULL, "MB", ABSENT, 0, false, NULL},
     {'W', NULL, "N", ABSENT, 0, false, NULL},
-    {0, "update-interval", "S", ABSENT, 0, false, NULL},
 };
 
 enum { OPTIONS = sizeof options_table / sizeof options_table[0] };
@@ -408,7 +409,8 @@ static int note_filter(struct sf_cli_options *options, struct sf_error *err)
 
 int sf_options_parse(struct sf_cli_options *options, int count, char **words, struct sf_error *err)
 {
-    *options = (struct sf_cli_options){.linger_ns = 60 * SF_SEC, .workers = 1};
+    *options = (struct sf_cli_options){
+        .linger_ns = 60 * SF_SEC, .update_interval_ns = 60 * SF_SEC, .workers = 1};
     struct reading r = {.options = options, .words = words, .count = count};
     int result = 0;
     while (result == 0 && r.at < count)

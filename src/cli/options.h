@@ -38,6 +38,7 @@ struct sf_cli_options {
     sf_ns linger_ns;
     sf_ns idle_timeout_ns;
     uint64_t max_memory;
+    sf_ns update_interval_ns; /* live, 0: none */
     bool vlan_key, strict, verify_checksums;
     uint64_t buffer_mib, snaplen;
     const char *user; /* -Z */

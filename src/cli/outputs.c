@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "synfin/near.h"
+#include "synfin/output.h"
 
 /* The usual scrape comes once a minute: what it reads is then never older than a quarter of that.
  */
@@ -154,6 +155,7 @@ static int open_sinks(struct sf_outputs *outputs, const struct sf_cli_options *o
         outputs->wants_interim =
             outputs->wants_interim || (options->interfaces.count > 0 && sink->interim != NULL);
         outputs->wants_zeek_rows = outputs->wants_zeek_rows || sink->zeek_row != NULL;
+        outputs->wants_updates = outputs->wants_updates || sink->update != NULL;
     }
     *usage = true;
     return check_json_only(outputs, err);
@@ -174,7 +176,7 @@ int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *opt
     sink->color = wants_color(options->color);
     sink->width = terminal_width();
     sink->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    sink->line_flush = options->line_flush || options->interfaces.count > 0;
+    sink->line_flush = options->line_flush;
     return open_sinks(outputs, options, usage, err);
 }
 
@@ -209,6 +211,12 @@ int sf_outputs_record(struct sf_outputs *outputs, const struct sf_record *record
     HAND_ON(outputs, record, record, err);
 }
 
+int sf_outputs_update(struct sf_outputs *outputs, const struct sf_record *record,
+                      struct sf_error *err)
+{
+    HAND_ON(outputs, update, record, err);
+}
+
 int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *row,
                         struct sf_error *err)
 {
@@ -237,6 +245,19 @@ int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summa
                       struct sf_error *err)
 {
     HAND_ON(outputs, finish, summary, err);
+}
+
+int sf_outputs_flush(struct sf_outputs *outputs, struct sf_error *err)
+{
+    for (size_t i = 0; i < outputs->count; i++) {
+        struct sf_sink *sink = outputs->sinks[i];
+        if (sink->output == NULL || sink->gone)
+            continue;
+        if (sf_output_flush(sink->output, err) != 0)
+            return -1;
+        sink->gone = sink->output->gone;
+    }
+    return 0;
 }
 
 bool sf_outputs_gone(const struct sf_outputs *outputs)

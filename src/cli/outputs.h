@@ -10,7 +10,8 @@ enum { SF_OUTPUTS_MAX = 16 };
 struct sf_outputs {
     struct sf_sink *sinks[SF_OUTPUTS_MAX];
     size_t count;
-    bool wants_events, wants_segments, wants_zeek_rows; /* some sink prints them */
+    /* some sink prints them */
+    bool wants_events, wants_segments, wants_zeek_rows, wants_updates;
     bool wants_interim; /* live, and some sink shows how things stand */
     sf_ns interim_ns;   /* of the machine's clock: when sinks were last told so */
     const struct sf_field *fields[1024];
@@ -30,6 +31,8 @@ int sf_outputs_segment(struct sf_outputs *outputs, const struct sf_segment_line 
                        struct sf_error *err);
 int sf_outputs_record(struct sf_outputs *outputs, const struct sf_record *record,
                       struct sf_error *err);
+int sf_outputs_update(struct sf_outputs *outputs, const struct sf_record *record,
+                      struct sf_error *err);
 int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *row,
                         struct sf_error *err);
 /* True when sinks should be told how things stand: every 15 s, if one wants it. */
@@ -38,6 +41,9 @@ int sf_outputs_interim(struct sf_outputs *outputs, const struct sf_summary *summ
                        struct sf_error *err);
 int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summary,
                       struct sf_error *err);
+
+/* Writes the lines that wait. 0, or -1 with *err. */
+int sf_outputs_flush(struct sf_outputs *outputs, struct sf_error *err);
 
 /* True when nobody listens any more. */
 bool sf_outputs_gone(const struct sf_outputs *outputs);

@@ -12,6 +12,11 @@ static bool is_wanted(const struct sf_pass *pass, uint64_t conn)
     return pass->chosen == NULL || sf_selection_has(pass->chosen, conn);
 }
 
+static bool is_live(const struct sf_pass *pass)
+{
+    return pass->options->interfaces.count > 0;
+}
+
 static int take_events(struct sf_pass *pass, struct sf_error *err)
 {
     struct sf_event event;
@@ -91,14 +96,28 @@ static int take_quote(void *self, const struct sf_icmp_quote *quote, struct sf_e
     return take_events_and_records(pass, err);
 }
 
-/* Live and nothing came: connections still end by the clock. */
-static int take_silence(struct sf_pass *pass, struct sf_error *err)
+static int take_updates(struct sf_pass *pass, struct sf_error *err)
 {
-    struct timespec now;
-    if (pass->options->interfaces.count == 0 || clock_gettime(CLOCK_REALTIME, &now) != 0)
-        return 0;
-    sf_tracker_tick(pass->tracker, (sf_ns)now.tv_sec * SF_SEC + now.tv_nsec);
-    return take_events_and_records(pass, err);
+    struct sf_record record;
+    while (sf_tracker_update(pass->tracker, &record)) {
+        sf_views_update(pass->views, &record);
+        if (pass->where != NULL && !sf_where_holds(pass->where, &record))
+            continue;
+        if (sf_outputs_update(pass->outputs, &record, err) != 0)
+            return -1;
+    }
+    return take_events(pass, err);
+}
+
+/* After each batch of a live capture, an empty one too: connections end by the clock as well as by
+ * packets, and no line waits for the next. */
+static int take_moment(struct sf_pass *pass, size_t count, struct sf_error *err)
+{
+    if (sf_watch_moment(&pass->watch, &pass->intake, count))
+        pass->intake.is_over = true;
+    if (take_events_and_records(pass, err) != 0 || take_updates(pass, err) != 0)
+        return -1;
+    return sf_outputs_flush(pass->outputs, err);
 }
 
 static struct sf_ending ending_of(const struct sf_pass *pass)
@@ -126,7 +145,7 @@ static int read_packets(struct sf_pass *pass, struct sf_error *err)
             return -1;
         if (count == 0 && sf_capture_ended(intake->capture))
             break;
-        if (count == 0 && take_silence(pass, err) != 0)
+        if (is_live(pass) && take_moment(pass, count, err) != 0)
             return -1;
         if (write_interim(pass, err) != 0)
             return -1;
@@ -145,6 +164,8 @@ static int read_all(struct sf_pass *pass, struct sf_error *err)
     sf_progress_end(&pass->progress);
     if (result != 0)
         return -1;
+    if (is_live(pass))
+        sf_watch_look(&pass->watch);
     sf_tracker_finish(pass->tracker);
     return take_events_and_records(pass, err);
 }
@@ -165,6 +186,11 @@ static int open_core(struct sf_pass *pass, struct sf_error *err)
                                      .idle_timeout_ns = options->idle_timeout_ns,
                                      .max_memory = options->max_memory,
                                      .want_events = outputs != NULL && outputs->wants_events};
+    if (is_live(pass)) {
+        track.report_after_ns = sf_watch_report_after;
+        track.handshake_due_ns = sf_watch_handshake_due;
+        track.update_interval_ns = outputs->wants_updates ? options->update_interval_ns : 0;
+    }
     struct sf_view_options view = {.zeek = true,
                                    .zeek_rows = outputs != NULL && outputs->wants_zeek_rows,
                                    .wireshark_labels = outputs != NULL && outputs->wants_segments};
@@ -174,6 +200,8 @@ static int open_core(struct sf_pass *pass, struct sf_error *err)
     if (pass->tracker == NULL || pass->views == NULL || pass->findings == NULL)
         return sf_fail(err, "out of memory");
     sf_tally_init(&pass->tally);
+    if (is_live(pass))
+        sf_watch_begin(&pass->watch, options, pass->intake.capture, pass->tracker);
     pass->intake.tracker = pass->tracker;
     pass->intake.taker = (struct sf_taker){take_segment, take_quote, pass};
     return sf_intake_begin(&pass->intake, sf_pass_seed(), err);

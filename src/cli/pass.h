@@ -13,6 +13,7 @@
 #include "synfin/tally.h"
 #include "synfin/view.h"
 #include "synfin/where.h"
+#include "watch.h"
 
 struct sf_pass {
     const struct sf_cli_options *options;
@@ -28,6 +29,7 @@ struct sf_pass {
     struct sf_views *views;
     struct sf_signals signals;
     struct sf_progress progress;
+    struct sf_watch watch; /* live */
     struct sf_tally tally;
     struct sf_findings *findings;
     bool has_failed_on; /* --fail-on held for some connection */

@@ -17,6 +17,8 @@
 struct entry {
     UT_hash_handle hh;
     struct sf_flow flow;
+    sf_ns due_ns;
+    struct entry *due_next, **due_from; /* due_from: what points here, NULL: in no slot */
     uint8_t list;
     bool is_in; /* the table; else unused, or removed and not yet released */
 };
@@ -26,7 +28,7 @@ struct list {
     size_t count;
 };
 
-enum { BLOCK_ENTRIES = 64 };
+enum { BLOCK_ENTRIES = 64, SLOTS = 64 };
 
 struct block {
     struct block *next;
@@ -39,6 +41,12 @@ struct sf_flow_table {
     struct block *blocks;
     struct sf_flow *unused; /* chained by `newer` */
     size_t block_count;
+
+    /* A wheel of seconds: each slot is looked at when its second has passed, and holds what is due
+     * then or some turns later. */
+    struct entry *slots[SLOTS];
+    struct entry *passed;  /* of slots whose second has passed, still to be looked at */
+    int64_t passed_second; /* the last that has */
 };
 
 static struct entry *entry_of(const struct sf_flow *flow)
@@ -162,9 +170,70 @@ struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_f
     return flow;
 }
 
+static void unschedule(struct entry *entry)
+{
+    if (entry->due_from == NULL)
+        return;
+    *entry->due_from = entry->due_next;
+    if (entry->due_next != NULL)
+        entry->due_next->due_from = entry->due_from;
+    entry->due_from = NULL;
+}
+
+static void schedule(struct entry **slot, struct entry *entry)
+{
+    entry->due_next = *slot;
+    entry->due_from = slot;
+    if (*slot != NULL)
+        (*slot)->due_from = &entry->due_next;
+    *slot = entry;
+}
+
+static struct entry **slot_of(struct sf_flow_table *table, int64_t second)
+{
+    return &table->slots[(uint64_t)second % SLOTS];
+}
+
+void sf_flow_table_wake(struct sf_flow_table *table, struct sf_flow *flow, sf_ns due_ns)
+{
+    struct entry *entry = entry_of(flow);
+    unschedule(entry);
+    entry->due_ns = due_ns;
+    schedule(slot_of(table, due_ns / SF_SEC), entry);
+}
+
+/* Moves the slots of the seconds before `second` to `passed`; one turn is all of them. */
+static void pass_seconds(struct sf_flow_table *table, int64_t second)
+{
+    int64_t seconds = second - 1 - table->passed_second;
+    if (seconds < 0 || seconds > SLOTS)
+        seconds = SLOTS;
+    for (int64_t s = second - seconds; s < second; s++)
+        for (struct entry *entry; (entry = *slot_of(table, s)) != NULL;) {
+            unschedule(entry);
+            schedule(&table->passed, entry);
+        }
+    table->passed_second = second - 1;
+}
+
+struct sf_flow *sf_flow_table_due(struct sf_flow_table *table, sf_ns now_ns, sf_ns longest_ns)
+{
+    int64_t second = now_ns / SF_SEC;
+    if (table->passed == NULL && table->passed_second != second - 1)
+        pass_seconds(table, second);
+    for (struct entry *entry; (entry = table->passed) != NULL;) {
+        unschedule(entry);
+        if (entry->due_ns <= now_ns || entry->due_ns - now_ns > longest_ns)
+            return &entry->flow;
+        schedule(slot_of(table, entry->due_ns / SF_SEC), entry);
+    }
+    return NULL;
+}
+
 void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow)
 {
     struct entry *entry = entry_of(flow);
+    unschedule(entry);
     list_remove(&table->lists[entry->list], flow);
     HASH_DELETE(hh, table->entries, entry);
     entry->is_in = false;
@@ -246,6 +315,30 @@ void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow)
     put_kept(flow, &kept);
     flow->newer = table->unused;
     table->unused = flow;
+}
+
+static void endpoint_forget(struct sf_endpoint *ep)
+{
+    ep->holes = NULL;
+    ep->hole_count = ep->hole_capacity = 0;
+    ep->sent = NULL;
+    ep->sent_head = ep->sent_count = ep->sent_capacity = 0;
+    ep->resent = NULL;
+    ep->copy = NULL;
+    ep->rtt = ep->response = (struct sf_samples){0};
+}
+
+void sf_flow_table_trim(struct sf_flow *flow)
+{
+    struct kept kept = take_kept(flow);
+    flow_dispose(flow);
+    endpoint_forget(&flow->ep[0]);
+    endpoint_forget(&flow->ep[1]);
+    flow->changes = NULL;
+    flow->notes = NULL;
+    flow->change_count = flow->change_capacity = flow->note_count = flow->note_capacity = 0;
+    flow->pending = NULL;
+    put_kept(flow, &kept);
 }
 
 void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list)

@@ -79,6 +79,11 @@ static int put_record(struct sf_sink *sink, const struct sf_record *record, stru
     return sf_buffer_check(&csv->cell, err) != 0 ? -1 : end_row(csv, err);
 }
 
+static int next_file(struct sf_sink *sink, const char *path, struct sf_error *err)
+{
+    return sf_output_next(&csv_of(sink)->output, path, err);
+}
+
 static int rank_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
 {
     struct csv_sink *csv = csv_of(sink);
@@ -184,11 +189,13 @@ struct sf_sink *sf_csv_open(const char *path, const struct sf_sink_options *opti
     csv->sink = (struct sf_sink){.name = "csv",
                                  .meta = put_header,
                                  .record = is_ranked ? rank_record : put_record,
+                                 .next_file = is_ranked ? NULL : next_file,
                                  .finish = finish,
                                  .close = close_csv,
                                  .fork = fork_csv,
                                  .put_lines = put_lines,
-                                 .join = join};
+                                 .join = join,
+                                 .output = &csv->output};
     if (sf_output_open(&csv->output, path, options->line_flush, err) == 0)
         return &csv->sink;
     close_csv(&csv->sink);

@@ -368,6 +368,15 @@ static json_t *connection_type(const char *type)
     return line;
 }
 
+/* The connection so far: whoever reads it must not take it for its end. */
+static json_t *update_type(void)
+{
+    json_t *line = connection_type("connection.update");
+    set(json_object_get(line, "properties"), "ended_by",
+        json_pack("{s:s, s:s}", "type", "null", "description", "it is open"));
+    return line;
+}
+
 static json_t *meta_type(void)
 {
     json_t *line = line_type("meta");
@@ -512,8 +521,9 @@ static json_t *end_type(void)
 
 int sf_document_schema(struct sf_buffer *buffer, struct sf_error *err)
 {
-    json_t *lines = json_pack("[o,o,o,o,o,o]", meta_type(), connection_type("connection"),
-                              state_event_type(), anomaly_event_type(), segment_type(), end_type());
+    json_t *lines =
+        json_pack("[o,o,o,o,o,o,o]", meta_type(), connection_type("connection"), update_type(),
+                  state_event_type(), anomaly_event_type(), segment_type(), end_type());
     json_t *tree =
         json_pack("{s:s, s:s, s:s, s:o}", "$schema", "https://json-schema.org/draft/2020-12/schema",
                   "title", "synfin/1: one line of JSON output", "description",

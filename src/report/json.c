@@ -58,6 +58,18 @@ static int put_record(struct sf_sink *sink, const struct sf_record *record, stru
     return end_line(json, err);
 }
 
+static int put_update(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
+{
+    struct json_sink *json = json_of(sink);
+    sf_json_shape_put(json->shape, &json->output.buffer, "connection.update", record);
+    return end_line(json, err);
+}
+
+static int next_file(struct sf_sink *sink, const char *path, struct sf_error *err)
+{
+    return sf_output_next(&json_of(sink)->output, path, err);
+}
+
 static int rank_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
 {
     struct json_sink *json = json_of(sink);
@@ -154,11 +166,14 @@ struct sf_sink *sf_json_open(const char *path, const struct sf_sink_options *opt
                                   .segment = options->segments ? put_segment : NULL,
                                   .event = options->events ? put_event : NULL,
                                   .record = is_ranked ? rank_record : put_record,
+                                  .update = is_ranked ? NULL : put_update,
+                                  .next_file = is_ranked ? NULL : next_file,
                                   .finish = finish,
                                   .close = close_json,
                                   .fork = fork_json,
                                   .put_lines = put_lines,
-                                  .join = join};
+                                  .join = join,
+                                  .output = &json->output};
     json->shape = &json->own_shape;
     if (sf_json_shape_make(&json->own_shape, options->fields, options->field_count, err) == 0 &&
         sf_output_open(&json->output, path, options->line_flush, err) == 0)

@@ -45,7 +45,7 @@ int sf_output_open(struct sf_output *output, const char *path, bool line_flush,
     return -1;
 }
 
-static int flush(struct sf_output *output, struct sf_error *err)
+int sf_output_flush(struct sf_output *output, struct sf_error *err)
 {
     const char *at = output->buffer.data;
     size_t left = output->gone ? 0 : output->buffer.len;
@@ -61,6 +61,7 @@ static int flush(struct sf_output *output, struct sf_error *err)
             return sf_fail(err, "%s: %s", name_of(output), strerror(errno));
         at += n;
         left -= (size_t)n;
+        output->written += (uint64_t)n;
     }
     sf_buffer_clear(&output->buffer);
     return sf_buffer_check(&output->buffer, err);
@@ -70,12 +71,12 @@ int sf_output_line(struct sf_output *output, struct sf_error *err)
 {
     if (!output->line_flush && output->buffer.len < FLUSH_OCTETS)
         return sf_buffer_check(&output->buffer, err);
-    return flush(output, err);
+    return sf_output_flush(output, err);
 }
 
 int sf_output_finish(struct sf_output *output, struct sf_error *err)
 {
-    if (flush(output, err) != 0)
+    if (sf_output_flush(output, err) != 0)
         return -1;
     if (output->path == NULL)
         return 0;
@@ -90,6 +91,17 @@ int sf_output_finish(struct sf_output *output, struct sf_error *err)
     free(output->part);
     output->part = NULL;
     return 0;
+}
+
+int sf_output_next(struct sf_output *output, const char *path, struct sf_error *err)
+{
+    bool line_flush = output->line_flush;
+    if (output->path == NULL)
+        return sf_output_flush(output, err);
+    if (sf_output_finish(output, err) != 0)
+        return -1;
+    sf_output_dispose(output);
+    return sf_output_open(output, path, line_flush, err);
 }
 
 void sf_output_dispose(struct sf_output *output)

@@ -44,6 +44,7 @@ struct zeek_sink {
     struct sf_output output;
     bool is_json;
     bool has_header;
+    sf_ns closed_ns; /* of the last row: when it was over */
 };
 
 /* A row as the texts of its columns; NULL is unset. */
@@ -228,6 +229,10 @@ static int put_row(struct sf_sink *sink, const struct sf_zeek_row *row, struct s
         "6",
     };
     put_header(zeek, row->start_ns);
+    sf_ns row_end_ns =
+        sf_ns_known(row->duration_ns) ? row->start_ns + row->duration_ns : row->start_ns;
+    if (!sf_ns_known(zeek->closed_ns) || row_end_ns > zeek->closed_ns)
+        zeek->closed_ns = row_end_ns;
     if (zeek->is_json)
         put_json(&zeek->output.buffer, texts);
     else
@@ -242,6 +247,16 @@ static int finish(struct sf_sink *sink, const struct sf_summary *summary, struct
     if (!zeek->is_json)
         put_log_time(&zeek->output.buffer, "close", summary->last_ns);
     return sf_output_finish(&zeek->output, err);
+}
+
+static int next_file(struct sf_sink *sink, const char *path, struct sf_error *err)
+{
+    struct zeek_sink *zeek = zeek_of(sink);
+    put_header(zeek, zeek->closed_ns);
+    if (!zeek->is_json)
+        put_log_time(&zeek->output.buffer, "close", zeek->closed_ns);
+    zeek->has_header = false;
+    return sf_output_next(&zeek->output, path, err);
 }
 
 static void close_zeek(struct sf_sink *sink)
@@ -259,8 +274,13 @@ static struct sf_sink *open_zeek(const char *name, const char *path,
         sf_fail(err, "out of memory");
         return NULL;
     }
-    zeek->sink =
-        (struct sf_sink){.name = name, .zeek_row = put_row, .finish = finish, .close = close_zeek};
+    zeek->closed_ns = SF_NS_UNKNOWN;
+    zeek->sink = (struct sf_sink){.name = name,
+                                  .zeek_row = put_row,
+                                  .next_file = next_file,
+                                  .finish = finish,
+                                  .close = close_zeek,
+                                  .output = &zeek->output};
     if (sf_output_open(&zeek->output, path, options->line_flush, err) == 0)
         return &zeek->sink;
     close_zeek(&zeek->sink);

@@ -246,7 +246,8 @@ static void judge_losses(struct sf_tracker *t, struct sf_flow *flow, enum sf_dir
     sf_ns delay = sf_flow_tap_delay(flow);
     for (size_t i = 0; i < ep->hole_count; i++) {
         struct sf_hole *hole = &ep->holes[i];
-        if (hole->is_judged || !sf_ns_known(hole->acked_ns))
+        bool is_dropped = final && flow->dropped > 0; /* not the network's loss, acked or not */
+        if (hole->is_judged || (!sf_ns_known(hole->acked_ns) && !is_dropped))
             continue;
         if (!final && now - hole->acked_ns <= delay)
             continue;

@@ -1,11 +1,11 @@
-/* The queues of connections that left the table. */
+/* The queues of connections that are reported. */
 #include "track_internal.h"
 
 void sf_departures_add(struct sf_departures *list, struct sf_flow *flow)
 {
-    flow->newer = NULL;
+    flow->next_queued = NULL;
     if (list->last != NULL)
-        list->last->newer = flow;
+        list->last->next_queued = flow;
     else
         list->first = flow;
     list->last = flow;
@@ -16,7 +16,7 @@ struct sf_flow *sf_departures_take(struct sf_departures *list)
     struct sf_flow *flow = list->first;
     if (flow == NULL)
         return NULL;
-    list->first = flow->newer;
+    list->first = flow->next_queued;
     if (list->first == NULL)
         list->last = NULL;
     return flow;
@@ -27,10 +27,10 @@ struct sf_flow *sf_departures_take(struct sf_departures *list)
 static struct sf_departures take_run(struct sf_departures *list)
 {
     struct sf_departures run = {list->first, list->first};
-    while (run.last->newer != NULL && run.last->newer->id > run.last->id)
-        run.last = run.last->newer;
-    list->first = run.last->newer;
-    run.last->newer = NULL;
+    while (run.last->next_queued != NULL && run.last->next_queued->id > run.last->id)
+        run.last = run.last->next_queued;
+    list->first = run.last->next_queued;
+    run.last->next_queued = NULL;
     return run;
 }
 
@@ -42,7 +42,7 @@ static struct sf_departures merged(struct sf_departures a, struct sf_departures 
     struct sf_departures *rest = a.first != NULL ? &a : &b;
     if (out.last == NULL || rest->first == NULL)
         return out.last == NULL ? *rest : out;
-    out.last->newer = rest->first;
+    out.last->next_queued = rest->first;
     out.last = rest->last;
     return out;
 }

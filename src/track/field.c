@@ -139,6 +139,8 @@ static const struct sf_field fields[] = {
     NAME_OR_NULL("close.reset.effect", reset_effect, "effective unknown",
         "whether the receiver fell silent"),
     NAME("ended_by", ended_by, "closed reused idle evicted capture_end", "why the record ends here"),
+    COUNT_OR_NULL("capture.dropped_during", dropped_during, "packets",
+        "packets the capture dropped meanwhile; null: it does not say"),
     FIELD("severity", SEVERITY, severity, false, "", "ok note warning problem",
         "the worst of its anomalies"),
     FIELD("verdict", TEXT, verdict, false, "", NULL,

@@ -266,7 +266,11 @@ void sf_life_update_closed(struct sf_tracker *t, struct sf_flow *flow)
 {
     bool closed = is_over(&flow->ep[0]) && is_over(&flow->ep[1]) &&
                   (flow->ep[0].state != SF_STATE_NONE || flow->ep[1].state != SF_STATE_NONE);
-    if (closed || flow->is_closed)
-        sf_flow_touch(t, flow, closed ? SF_FLOWS_CLOSED : SF_FLOWS_OPEN);
+    bool stays_closed = closed && flow->is_closed;
+    bool is_any = closed || flow->is_closed;
     flow->is_closed = closed;
+    if (stays_closed && t->options.report_after_ns != 0)
+        return; /* the list is in the order of closing */
+    if (is_any)
+        sf_flow_touch(t, flow, closed ? SF_FLOWS_CLOSED : SF_FLOWS_OPEN);
 }

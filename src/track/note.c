@@ -214,6 +214,14 @@ static void put_causes(struct sf_writer *w, const struct sf_endpoint *ep)
         sf_write(w, ")");
 }
 
+static void put_dropped(struct sf_writer *w, const struct sf_flow *flow,
+                        const struct sf_noted *noted)
+{
+    put_pattern(w, "{o} were never captured; the capture dropped ", noted);
+    sf_write_number(w, flow->dropped);
+    sf_write(w, flow->dropped == 1 ? " packet meanwhile" : " packets meanwhile");
+}
+
 static void put_icmp(struct sf_writer *w, const struct sf_noted *noted)
 {
     char sender[48];
@@ -229,6 +237,8 @@ void sf_note_detail(const struct sf_flow *flow, const struct sf_noted *noted,
     struct sf_writer w = sf_writer_of(out, SF_DETAIL_TEXT);
     if (noted->name == SF_ANOMALY_ICMP_ERROR)
         put_icmp(&w, noted);
+    else if (noted->name == SF_ANOMALY_CAPTURE_LOSS && flow->dropped > 0)
+        put_dropped(&w, flow, noted);
     else if (patterns[noted->name] == NULL || noted->kind != SF_KIND_NONE)
         sf_write(&w, kind_texts[noted->kind]);
     else

@@ -150,25 +150,65 @@ static void note(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly nam
     sf_note(t, flow, name, end, flow->last_packet, 0);
 }
 
-static void conclude_opening(struct sf_tracker *t, struct sf_flow *flow)
+/* A handshake that was not completed, as an anomaly of `end`. */
+struct failed_opening {
+    enum sf_anomaly name; /* SF_ANOMALY_COUNT: it did not fail */
+    int end;
+    enum sf_note_kind kind;
+    uint64_t packet;
+};
+
+static struct failed_opening failed_opening(const struct sf_flow *flow)
 {
     const char *how = open_how(flow);
-    const struct sf_endpoint *server = server_of(flow);
-    int client = flow->client, other = 1 - flow->client;
-    if (strcmp(how, "one_sided") == 0) {
-        note(t, flow, SF_ANOMALY_ONE_SIDED, flow->ep[0].packets > 0 ? 0 : 1);
-    } else if (strcmp(how, "unanswered") == 0 && !has_reset(flow)) {
-        sf_note(t, flow, SF_ANOMALY_UNANSWERED, client, flow->first_packet, 0);
-    } else if (strcmp(how, "incomplete") == 0 && !has_reset(flow)) {
-        sf_note_kind(t, flow, SF_ANOMALY_EMBRYONIC, other, flow->last_packet, 0,
-                     SF_KIND_SYN_RECEIVED, SF_PROBLEM);
-    } else if (strcmp(how, "handshake") == 0 && server->state == SF_SYN_RECEIVED &&
-               !has_reset(flow)) {
-        sf_note_kind(t, flow, SF_ANOMALY_EMBRYONIC, other, flow->last_packet, 0,
-                     SF_KIND_ACK_UNCONFIRMED, SF_PROBLEM);
-    } else if (is_simultaneous(flow) && !sf_noted_any(flow, SF_ANOMALY_SIMULTANEOUS_OPEN)) {
-        note(t, flow, SF_ANOMALY_SIMULTANEOUS_OPEN, SF_EITHER_END);
+    int client = flow->client, server = 1 - flow->client;
+    if (has_reset(flow))
+        return (struct failed_opening){.name = SF_ANOMALY_COUNT};
+    if (strcmp(how, "unanswered") == 0)
+        return (struct failed_opening){SF_ANOMALY_UNANSWERED, client, SF_KIND_NONE,
+                                       flow->first_packet};
+    if (strcmp(how, "incomplete") == 0)
+        return (struct failed_opening){SF_ANOMALY_EMBRYONIC, server, SF_KIND_SYN_RECEIVED,
+                                       flow->last_packet};
+    if (strcmp(how, "handshake") == 0 && server_of(flow)->state == SF_SYN_RECEIVED)
+        return (struct failed_opening){SF_ANOMALY_EMBRYONIC, server, SF_KIND_ACK_UNCONFIRMED,
+                                       flow->last_packet};
+    return (struct failed_opening){.name = SF_ANOMALY_COUNT};
+}
+
+/* Once, however often it is looked at; what was overdue and came after all is taken back. */
+static void note_failed_opening(struct sf_tracker *t, struct sf_flow *flow)
+{
+    static const enum sf_anomaly names[] = {SF_ANOMALY_UNANSWERED, SF_ANOMALY_EMBRYONIC};
+    struct failed_opening failed = failed_opening(flow);
+    bool is_noted = false;
+    for (int i = 0; i < 2 * SF_DIR_COUNT; i++) {
+        struct sf_noted *noted = sf_noted_find(flow, names[i / 2], i % 2);
+        if (noted == NULL)
+            continue;
+        is_noted = noted->name == failed.name && i % 2 == failed.end && noted->kind == failed.kind;
+        if (is_noted)
+            noted->last_packet = failed.packet;
+        else
+            sf_note_drop(flow, names[i / 2], i % 2);
     }
+    if (!is_noted && failed.name != SF_ANOMALY_COUNT)
+        sf_note_kind(t, flow, failed.name, failed.end, failed.packet, 0, failed.kind, SF_PROBLEM);
+}
+
+void sf_record_note_overdue(struct sf_tracker *t, struct sf_flow *flow)
+{
+    if (!flow->is_closed)
+        note_failed_opening(t, flow);
+}
+
+static void conclude_opening(struct sf_tracker *t, struct sf_flow *flow)
+{
+    note_failed_opening(t, flow);
+    if (strcmp(open_how(flow), "one_sided") == 0)
+        note(t, flow, SF_ANOMALY_ONE_SIDED, flow->ep[0].packets > 0 ? 0 : 1);
+    else if (is_simultaneous(flow) && !sf_noted_any(flow, SF_ANOMALY_SIMULTANEOUS_OPEN))
+        note(t, flow, SF_ANOMALY_SIMULTANEOUS_OPEN, SF_EITHER_END);
 }
 
 /* Midstream, one direction: the other end's acknowledgements move, yet no packet of it was seen. */
@@ -234,6 +274,7 @@ static void conclude_reset(struct sf_tracker *t, struct sf_flow *flow)
 
 void sf_record_conclude(struct sf_tracker *t, struct sf_flow *flow)
 {
+    flow->dropped = sf_dropped_during(t, flow);
     sf_ack_judge_losses(t, flow, t->now_ns, true);
     conclude_opening(t, flow);
     conclude_one_sided(t, flow);
@@ -397,11 +438,10 @@ static void fill_opening(const struct sf_flow *flow, struct sf_record *out)
 
 static void fill_closing(const struct sf_flow *flow, struct sf_record *out)
 {
-    static const char *const ended[] = {[SF_ENDED_OPEN] = "capture_end",
-                                        [SF_ENDED_CLOSED] = "closed",
-                                        [SF_ENDED_REUSED] = "reused",
-                                        [SF_ENDED_IDLE] = "idle",
-                                        [SF_ENDED_EVICTED] = "evicted"};
+    static const char *const ended[] = {
+        [SF_ENDED_OPEN] = "capture_end", [SF_ENDED_CLOSED] = "closed",
+        [SF_ENDED_REUSED] = "reused",    [SF_ENDED_IDLE] = "idle",
+        [SF_ENDED_EVICTED] = "evicted",  [SF_NOT_ENDED] = NULL};
     out->close_how = close_how(flow);
     out->close_first =
         flow->first_fin == SF_NO_FIN ? NULL : sf_role_name(sf_role_of(flow, flow->first_fin));
@@ -487,6 +527,7 @@ void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record
                               .duration_ns = flow->last_ns - flow->first_ns,
                               .first_packet = flow->first_packet,
                               .last_packet = flow->last_packet,
+                              .dropped_during = t->drops.is_told ? flow->dropped : SF_COUNT_UNKNOWN,
                               .severity = SF_SEVERITY_OK,
                               .reset_packet = SF_COUNT_UNKNOWN,
                               .views.zeek_orig_bytes = SF_COUNT_UNKNOWN,

@@ -9,6 +9,9 @@
 /* Octets that an open connection holds besides its fixed part, on average: for --max-memory. */
 enum { FLOW_EXTRAS = 2000 };
 
+/* A clock that goes back further was set; packets of several rings differ by less. */
+static const sf_ns CLOCK_SET = 60 * SF_SEC;
+
 struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
 {
     struct sf_tracker *t = calloc(1, sizeof *t);
@@ -27,9 +30,17 @@ struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
 
 static void release_handed_out(struct sf_tracker *t)
 {
-    if (t->handed_out != NULL)
-        sf_flow_table_release(t->table, t->handed_out);
+    struct sf_flow *flow = t->handed_out;
     t->handed_out = NULL;
+    if (flow == NULL)
+        return;
+    flow->is_queued = false;
+    if (!flow->is_tomb) {
+        sf_flow_table_release(t->table, flow);
+        return;
+    }
+    flow->view = NULL; /* the views have let go of it with the record */
+    sf_flow_table_trim(flow);
 }
 
 /* Several trackers may share the input: what leaves at one packet comes in an order that each can
@@ -55,7 +66,8 @@ void sf_tracker_free(struct sf_tracker *t)
     release_handed_out(t);
     struct sf_flow *flow;
     while ((flow = next_finished(t)) != NULL)
-        sf_flow_table_release(t->table, flow);
+        if (!flow->is_tomb)
+            sf_flow_table_release(t->table, flow);
     sf_flow_table_free(t->table);
     free(t->events);
     free(t->timeline);
@@ -107,6 +119,18 @@ static uint64_t new_id(struct sf_tracker *t)
     return id;
 }
 
+/* When the handshake is due, then each interval after the first packet. */
+static void wake_later(struct sf_tracker *t, struct sf_flow *flow)
+{
+    sf_ns interval = t->options.update_interval_ns, due = t->options.handshake_due_ns;
+    sf_ns age = t->now_ns - flow->first_ns;
+    sf_ns next = interval != 0 ? (age / interval + 1) * interval : 0;
+    if (due != 0 && age < due && (next == 0 || due < next))
+        next = due;
+    if (next != 0)
+        sf_flow_table_wake(t->table, flow, flow->first_ns + next);
+}
+
 static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *seg, uint64_t id)
 {
     struct sf_flow *flow = sf_flow_table_add(t->table, &seg->key, seg->hash);
@@ -130,6 +154,7 @@ static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *
         flow->tunnel_id[i] = seg->tunnel[i].id;
     }
     sf_role_begin(flow, seg);
+    wake_later(t, flow);
     if ((seg->flags & (SF_TH_SYN | SF_TH_RST)) == SF_TH_SYN)
         return flow;
     flow->is_midstream = true;
@@ -172,7 +197,7 @@ static void count_opening(struct sf_tracker *t, struct sf_flow *flow, bool now)
 }
 
 /* Concludes the flow's story and queues its record. */
-static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
+static void conclude(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
 {
     bool closed = flow->is_closed && ended_by != SF_ENDED_REUSED;
     if (flow->pending != NULL)
@@ -180,10 +205,33 @@ static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ende
     flow->ended_by = (uint8_t)(closed ? SF_ENDED_CLOSED : ended_by);
     sf_record_conclude(t, flow);
     count_opening(t, flow, false);
-    sf_flow_table_remove(t->table, flow);
+    flow->is_queued = true;
     if (t->leaving.last != NULL && t->leaving.last->id > flow->id)
         t->is_leaving_unsorted = true;
     sf_departures_add(&t->leaving, flow);
+}
+
+static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
+{
+    conclude(t, flow, ended_by);
+    sf_flow_table_remove(t->table, flow);
+}
+
+/* The record comes out, the flow stays to recognise late segments. */
+static void bury(struct sf_tracker *t, struct sf_flow *flow)
+{
+    conclude(t, flow, SF_ENDED_CLOSED);
+    flow->is_tomb = true;
+    flow->is_steady = false;
+    sf_flow_touch(t, flow, SF_FLOWS_REPORTED);
+}
+
+static void forget_tomb(struct sf_tracker *t, struct sf_flow *flow)
+{
+    sf_flow_table_remove(t->table, flow);
+    flow->is_tomb = false;
+    if (!flow->is_queued)
+        sf_flow_table_release(t->table, flow);
 }
 
 static void process(struct sf_turn *turn);
@@ -212,7 +260,10 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
     struct sf_pending *pending = old->pending;
     old->pending = NULL;
     /* closed before the new SYN came, or ended by it */
-    flow_finish(t, old, pending == NULL && old->is_closed ? SF_ENDED_CLOSED : SF_ENDED_REUSED);
+    if (old->is_tomb)
+        forget_tomb(t, old);
+    else
+        flow_finish(t, old, pending == NULL && old->is_closed ? SF_ENDED_CLOSED : SF_ENDED_REUSED);
     struct sf_flow *flow = flow_open(t, first, id);
     if (flow == NULL) {
         if (pending != NULL)
@@ -334,11 +385,32 @@ static void fill_judgement(const struct sf_turn *turn, struct sf_judgement *out)
         .view = &turn->flow->view};
 }
 
+static bool has_passed(const struct sf_tracker *t, sf_ns since, sf_ns wait)
+{
+    return t->now_ns - since > wait || since - t->now_ns > CLOCK_SET;
+}
+
+/* Live: both lists are in the order of closing. */
+static void expire_early(struct sf_tracker *t)
+{
+    struct sf_flow *flow;
+    sf_ns linger = t->options.linger_ns, wait = t->options.report_after_ns;
+    wait = wait < linger ? wait : linger;
+    while ((flow = sf_flow_table_oldest(t->table, SF_FLOWS_CLOSED)) != NULL &&
+           has_passed(t, flow->touched_ns, wait))
+        bury(t, flow);
+    while ((flow = sf_flow_table_oldest(t->table, SF_FLOWS_REPORTED)) != NULL &&
+           has_passed(t, flow->touched_ns, linger - wait))
+        forget_tomb(t, flow);
+}
+
 static void expire(struct sf_tracker *t)
 {
     struct sf_flow *flow;
+    if (t->options.report_after_ns != 0)
+        expire_early(t);
     while ((flow = sf_flow_table_oldest(t->table, SF_FLOWS_CLOSED)) != NULL &&
-           t->now_ns - flow->touched_ns > t->options.linger_ns)
+           has_passed(t, flow->touched_ns, t->options.linger_ns))
         flow_finish(t, flow, SF_ENDED_CLOSED);
     if (t->options.idle_timeout_ns == 0)
         return;
@@ -348,7 +420,15 @@ static void expire(struct sf_tracker *t)
             flow_finish(t, flow, SF_ENDED_IDLE);
 }
 
-/* Embryonic connections go first, then the longest idle. */
+static bool forget_oldest_tomb(struct sf_tracker *t)
+{
+    struct sf_flow *tomb = sf_flow_table_oldest(t->table, SF_FLOWS_REPORTED);
+    if (tomb != NULL)
+        forget_tomb(t, tomb);
+    return tomb != NULL;
+}
+
+/* What is reported goes first, then embryonic connections, then the longest idle. */
 static void evict(struct sf_tracker *t)
 {
     static const enum sf_flow_list order[] = {SF_FLOWS_EMBRYONIC, SF_FLOWS_CLOSED, SF_FLOWS_OPEN};
@@ -357,6 +437,8 @@ static void evict(struct sf_tracker *t)
     size_t bound = t->options.max_memory / (sizeof(struct sf_flow) + FLOW_EXTRAS);
     while (sf_flow_table_count(t->table) > bound) {
         struct sf_flow *flow = NULL;
+        if (forget_oldest_tomb(t))
+            continue;
         for (size_t i = 0; flow == NULL && i < sizeof order / sizeof order[0]; i++)
             flow = sf_flow_table_oldest(t->table, order[i]);
         t->totals.evicted++;
@@ -384,6 +466,8 @@ void sf_tracker_pass(struct sf_tracker *t, uint64_t packet, sf_ns ts_ns)
 void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
 {
     release_handed_out(t);
+    if (sf_ns_known(t->now_ns) && t->now_ns - now_ns > CLOCK_SET)
+        t->now_ns = now_ns - 1;
     advance(t, now_ns);
 }
 
@@ -394,7 +478,7 @@ static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment
     struct sf_flow *old = t->leaving.first, *flow = flow_open(t, seg, new_id(t));
     while (old != NULL && (old->view_next_packet != 0 || old->hash != seg->hash ||
                            memcmp(&old->key, &seg->key, sizeof old->key) != 0))
-        old = old->newer;
+        old = old->next_queued;
     if (old == NULL || flow == NULL)
         return flow;
     flow->view = old->view;
@@ -452,7 +536,9 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     }
     bool reopens = flow->pending != NULL && !waits && (seg->flags & SF_TH_RST) &&
                    sf_reuse_judge(flow, seg) == SF_REUSE_REOPEN;
-    if (waits) {
+    bool is_late = flow->is_tomb;
+    t->totals.late_segments += is_late;
+    if (waits || is_late) {
         turn.flow = flow;
         turn.seg = seg;
         turn.dir = seg->dir;
@@ -463,6 +549,8 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     }
     if (out != NULL)
         fill_judgement(&turn, out);
+    if (is_late && out != NULL)
+        out->view = NULL; /* the views have told this connection */
     if (reopens) {
         struct sf_flow *next = flow_succeed_pending(t, flow);
         if (out != NULL && next != NULL)
@@ -479,7 +567,7 @@ void sf_tracker_icmp(struct sf_tracker *t, const struct sf_icmp_quote *quote)
     t->now_packet = quote->packet;
     advance(t, quote->ts_ns);
     struct sf_flow *flow = sf_flow_table_find(t->table, &quote->key, quote->hash);
-    if (flow == NULL)
+    if (flow == NULL || flow->is_tomb)
         return;
     struct sf_noted *noted = sf_noted_find(flow, SF_ANOMALY_ICMP_ERROR, (int)quote->dir);
     uint64_t code = (uint64_t)quote->type << 8 | quote->code;
@@ -488,6 +576,29 @@ void sf_tracker_icmp(struct sf_tracker *t, const struct sf_icmp_quote *quote)
     sf_note_kind(t, flow, SF_ANOMALY_ICMP_ERROR, (int)quote->dir, quote->packet, add,
                  (enum sf_note_kind)quote->ip_version, SF_WARNING);
     flow->icmp_sender = NULL;
+}
+
+bool sf_tracker_update(struct sf_tracker *t, struct sf_record *out)
+{
+    sf_ns interval = t->options.update_interval_ns, due = t->options.handshake_due_ns;
+    struct sf_flow *flow;
+    release_handed_out(t);
+    while ((flow = sf_flow_table_due(t->table, t->now_ns, interval > due ? interval : due)) !=
+           NULL) {
+        if (flow->is_tomb)
+            continue;
+        wake_later(t, flow);
+        if (due != 0)
+            sf_record_note_overdue(t, flow);
+        if (flow->is_closed || interval == 0 || t->now_ns - flow->first_ns < interval)
+            continue;
+        flow->ended_by = SF_NOT_ENDED;
+        flow->dropped = sf_dropped_during(t, flow);
+        sf_record_fill(t, flow, out);
+        flow->ended_by = SF_ENDED_OPEN;
+        return true;
+    }
+    return false;
 }
 
 /* --- the end, and what comes out -------------------------------------------------------------- */
@@ -530,6 +641,8 @@ static void finish_unsorted(struct sf_tracker *t)
 void sf_tracker_finish(struct sf_tracker *t)
 {
     release_handed_out(t);
+    while (forget_oldest_tomb(t))
+        continue;
     size_t count = sf_flow_table_count(t->table);
     struct sf_flow **flows = malloc((count + 1) * sizeof *flows);
     if (flows == NULL) {
@@ -582,6 +695,7 @@ bool sf_tracker_departed(struct sf_tracker *t, struct sf_record *out)
 struct sf_track_totals sf_tracker_totals(const struct sf_tracker *t)
 {
     struct sf_track_totals totals = t->totals;
-    totals.open = sf_flow_table_count(t->table) - sf_flow_table_listed(t->table, SF_FLOWS_CLOSED);
+    totals.open = sf_flow_table_count(t->table) - sf_flow_table_listed(t->table, SF_FLOWS_CLOSED) -
+                  sf_flow_table_listed(t->table, SF_FLOWS_REPORTED);
     return totals;
 }

@@ -41,7 +41,8 @@ enum sf_ended_by {
     SF_ENDED_CLOSED,
     SF_ENDED_REUSED,
     SF_ENDED_IDLE,
-    SF_ENDED_EVICTED
+    SF_ENDED_EVICTED,
+    SF_NOT_ENDED, /* an interim record */
 };
 
 /* Kinds of half_open and stages of embryonic, for sf_noted.kind; 0 is none. */
@@ -61,13 +62,26 @@ const char *sf_reset_effect_name(enum sf_reset_effect effect);
 
 enum { SF_NO_FIN = 0xff, SF_EITHER_END = -1 };
 
-/* Flows out of the table, chained by `newer`. */
+enum { SF_DROP_SPANS = 256 };
+
+/* Packets that the capture lost, by the time in which it did; in order of time. */
+struct sf_drops {
+    struct sf_drop_span {
+        sf_ns begin_ns, end_ns;
+        uint64_t packets;
+    } spans[SF_DROP_SPANS];
+    size_t count;
+    bool is_told; /* the capture says when it drops */
+};
+
+/* Flows whose records wait, chained by `next_queued`. */
 struct sf_departures {
     struct sf_flow *first, *last;
 };
 
 struct sf_tracker {
     struct sf_track_options options;
+    struct sf_drops drops;
     struct sf_flow_table *table;
     sf_ns now_ns;        /* latest time of any packet */
     uint64_t now_packet; /* the segment at hand, for events */
@@ -213,6 +227,12 @@ sf_ns sf_sent_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns);
 bool sf_sent_is_boundary(const struct sf_endpoint *ep, sf_offset offset);
 void sf_rtt_update(struct sf_endpoint *ep, sf_ns sample_ns);
 
+/* --- drop.c -------------------------------------------------------------------------------------
+ */
+
+/* Packets that the capture lost while the connection was open. */
+uint64_t sf_dropped_during(const struct sf_tracker *tracker, const struct sf_flow *flow);
+
 /* --- the phases --------------------------------------------------------------------------------
  */
 
@@ -289,6 +309,8 @@ int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t i
 void sf_record_conclude(struct sf_tracker *tracker, struct sf_flow *flow);
 /* Of *out only what the views need and the id. */
 void sf_record_identify(const struct sf_flow *flow, struct sf_record *out);
+/* Notes a handshake that should be complete by now, or takes the note back. */
+void sf_record_note_overdue(struct sf_tracker *tracker, struct sf_flow *flow);
 void sf_record_fill(struct sf_tracker *tracker, struct sf_flow *flow, struct sf_record *out);
 void sf_record_verdict(const struct sf_flow *flow, struct sf_record *record);
 void sf_record_uid(const struct sf_flow *flow, char out[24]);

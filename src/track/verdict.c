@@ -311,6 +311,7 @@ static void say_open(struct sf_writer *s, const struct sf_flow *flow, const stru
         [SF_ENDED_REUSED] = "Never seen to close before its addresses and ports were used again",
         [SF_ENDED_IDLE] = "Silent for longer than the idle timeout",
         [SF_ENDED_EVICTED] = "Evicted to keep within the memory bound",
+        [SF_NOT_ENDED] = "Still open",
     };
     const struct sf_anomaly_entry *silent = anomaly(r, SF_ANOMALY_PEER_SILENT);
     if (silent != NULL)
@@ -414,19 +415,28 @@ static void say_ending(struct sf_writer *s, const struct sf_flow *flow, const st
         say_open(s, flow, r);
 }
 
+static void say_stillborn(struct sf_writer *s, const struct sf_record *r)
+{
+    if (strcmp(r->open_how, "unanswered") == 0)
+        say_unanswered(s, r);
+    else if (strcmp(r->open_how, "refused") == 0)
+        say_refused(s, r);
+    else
+        say_incomplete(s, r);
+}
+
 void sf_record_verdict(const struct sf_flow *flow, struct sf_record *r)
 {
     struct sf_writer s = sf_writer_of(r->verdict, sizeof r->verdict);
     if (is_stillborn(r->open_how)) {
-        if (strcmp(r->open_how, "unanswered") == 0)
-            say_unanswered(&s, r);
-        else if (strcmp(r->open_how, "refused") == 0)
-            say_refused(&s, r);
-        else
-            say_incomplete(&s, r);
-        return;
+        say_stillborn(&s, r);
+    } else {
+        say_opening(&s, r);
+        say_ending(&s, flow, r);
+        say_trouble(&s, r);
     }
-    say_opening(&s, r);
-    say_ending(&s, flow, r);
-    say_trouble(&s, r);
+    if (flow->dropped > 0)
+        sf_write_format(
+            &s, " The capture dropped %llu packet%s meanwhile: what is missing may be among them.",
+            (unsigned long long)flow->dropped, flow->dropped == 1 ? "" : "s");
 }

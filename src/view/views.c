@@ -53,11 +53,16 @@ void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
     judgement->wireshark = sf_wire_segment(views, slot, seg);
 }
 
+void sf_views_update(struct sf_views *views, struct sf_record *record)
+{
+    sf_zeek_record(views, record->view, record);
+    sf_wire_record(views, record->view, record);
+}
+
 void sf_views_record(struct sf_views *views, struct sf_record *record)
 {
     struct sf_view_slot *slot = record->view;
-    sf_zeek_record(views, slot, record);
-    sf_wire_record(views, slot, record);
+    sf_views_update(views, record);
     if (slot == NULL || record->view_next_packet != 0)
         return;
     sf_zeek_dispose(views, slot, &record->key);

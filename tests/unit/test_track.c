@@ -1,0 +1,328 @@
+/* The tracker of a live capture: early records and what comes after them, interim records, overdue
+ * handshakes, drops. What it makes of segments is told by the scripts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "synfin/tcp.h"
+#include "synfin/track.h"
+
+static const enum sf_dir C = SF_FROM_0, S = SF_FROM_1;
+
+static const sf_ns BEGIN = 1700000000 * SF_SEC;
+
+struct live {
+    struct sf_tracker *tracker;
+    uint64_t packet;
+    struct sf_judgement last;
+};
+
+static struct live live_open(void)
+{
+    struct sf_track_options options = {.linger_ns = 60 * SF_SEC,
+                                       .report_after_ns = SF_SEC / 2,
+                                       .update_interval_ns = 10 * SF_SEC,
+                                       .handshake_due_ns = 5 * SF_SEC,
+                                       .want_events = true};
+    struct live live = {.tracker = sf_tracker_new(&options)};
+    assert_non_null(live.tracker);
+    return live;
+}
+
+static void sends_from(struct live *live, uint16_t port, sf_ns t, enum sf_dir dir, uint16_t flags,
+                       uint32_t seq, uint32_t ack, uint32_t len)
+{
+    struct sf_segment seg = {
+        .key = {.port = {port, 80}, .scope = {.ip_version = 4}},
+        .hash = port,
+        .dir = dir,
+        .packet = ++live->packet,
+        .ts_ns = BEGIN + t,
+        .seq = sf_seq_of(seq),
+        .ack = sf_seq_of(ack),
+        .flags = flags,
+        .window = 65535,
+        .payload_len = len,
+        .payload_cap = len,
+        .ip_bytes = 40 + len,
+        .ip_id = (uint16_t)live->packet,
+        .ttl = 64,
+        .tcp_header_len = 20,
+    };
+    memcpy(seg.key.addr[0], (const uint8_t[]){10, 0, 0, 1}, 4);
+    memcpy(seg.key.addr[1], (const uint8_t[]){10, 0, 0, 2}, 4);
+    sf_tracker_segment(live->tracker, &seg, &live->last);
+}
+
+static void sends(struct live *live, sf_ns t, enum sf_dir dir, uint16_t flags, uint32_t seq,
+                  uint32_t ack)
+{
+    sends_from(live, 4000, t, dir, flags, seq, ack, 0);
+}
+
+static void opens(struct live *live, sf_ns t)
+{
+    sends(live, t, C, SF_TH_SYN, 99, 0);
+    sends(live, t + SF_MSEC, S, SF_TH_SYN | SF_TH_ACK, 499, 100);
+    sends(live, t + 2 * SF_MSEC, C, SF_TH_ACK, 100, 500);
+}
+
+static void closes(struct live *live, sf_ns t)
+{
+    sends(live, t, C, SF_TH_FIN | SF_TH_ACK, 100, 500);
+    sends(live, t + SF_MSEC, S, SF_TH_FIN | SF_TH_ACK, 500, 101);
+    sends(live, t + 2 * SF_MSEC, C, SF_TH_ACK, 101, 501);
+}
+
+static void ticks(struct live *live, sf_ns t)
+{
+    sf_tracker_tick(live->tracker, BEGIN + t);
+}
+
+/* How many anomaly events of that name wait; all events are taken. */
+static unsigned take_events(struct live *live, enum sf_anomaly name)
+{
+    struct sf_event event;
+    unsigned count = 0;
+    while (sf_tracker_event(live->tracker, &event))
+        count += event.kind == SF_EVENT_ANOMALY && event.anomaly == name;
+    return count;
+}
+
+static bool has_anomaly(const struct sf_record *record, enum sf_anomaly name)
+{
+    for (size_t i = 0; i < record->anomaly_count; i++)
+        if (record->anomalies[i].name == name)
+            return true;
+    return false;
+}
+
+static void expect_none(struct live *live)
+{
+    struct sf_record record;
+    assert_false(sf_tracker_record(live->tracker, &record));
+}
+
+static struct sf_record expect_record(struct live *live, uint64_t id, const char *ended_by)
+{
+    struct sf_record record;
+    assert_true(sf_tracker_record(live->tracker, &record));
+    assert_int_equal(record.id, id);
+    assert_string_equal(record.ended_by, ended_by);
+    return record;
+}
+
+static void expect_late(const struct live *live, uint64_t segments)
+{
+    assert_int_equal(sf_tracker_totals(live->tracker).late_segments, segments);
+}
+
+static void closed_is_reported_soon_and_then_absorbs(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    opens(&live, 0);
+    closes(&live, SF_SEC);
+    ticks(&live, SF_SEC + 450 * SF_MSEC);
+    expect_none(&live);
+    ticks(&live, SF_SEC + 550 * SF_MSEC);
+    struct sf_record record = expect_record(&live, 1, "closed");
+    assert_int_equal(record.end[SF_CLIENT].packets, 4);
+    expect_none(&live);
+
+    sends(&live, 2 * SF_SEC, S, SF_TH_FIN | SF_TH_ACK, 500, 101);
+    assert_int_equal(live.last.conn, 1);
+    assert_null(live.last.view);
+    assert_int_equal(live.last.seq, 1);
+    expect_late(&live, 1);
+    take_events(&live, SF_ANOMALY_COUNT);
+    expect_none(&live);
+
+    ticks(&live, 62 * SF_SEC);
+    sends_from(&live, 4000, 63 * SF_SEC, S, SF_TH_ACK, 501, 101, 7);
+    assert_int_equal(live.last.conn, 2);
+    expect_late(&live, 1);
+    sf_tracker_finish(live.tracker);
+    record = expect_record(&live, 2, "capture_end");
+    assert_string_equal(record.open_how, "midstream");
+    expect_none(&live);
+    sf_tracker_free(live.tracker);
+}
+
+static void the_segment_that_makes_the_record_due_may_be_late_itself(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    opens(&live, 0);
+    closes(&live, SF_SEC);
+    sends(&live, 2 * SF_SEC, S, SF_TH_FIN | SF_TH_ACK, 500, 101);
+    expect_late(&live, 1);
+    struct sf_record record = expect_record(&live, 1, "closed");
+    assert_int_equal(record.end[SF_SERVER].packets, 2);
+    sf_tracker_finish(live.tracker);
+    expect_none(&live);
+    sf_tracker_free(live.tracker);
+}
+
+static void a_syn_after_the_record_opens_anew(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    opens(&live, 0);
+    closes(&live, SF_SEC);
+    ticks(&live, 2 * SF_SEC);
+    expect_record(&live, 1, "closed");
+    sends(&live, 3 * SF_SEC, C, SF_TH_SYN, 70099, 0);
+    assert_int_equal(live.last.conn, 2);
+    assert_non_null(live.last.view);
+    expect_late(&live, 0);
+    sf_tracker_finish(live.tracker);
+    struct sf_record record = expect_record(&live, 2, "capture_end");
+    assert_true(has_anomaly(&record, SF_ANOMALY_PORT_REUSED));
+    expect_none(&live);
+    sf_tracker_free(live.tracker);
+}
+
+static void a_clock_set_back_holds_no_record(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    opens(&live, 0);
+    closes(&live, SF_SEC);
+    ticks(&live, -3600 * SF_SEC);
+    expect_record(&live, 1, "closed");
+    sf_tracker_free(live.tracker);
+}
+
+static void overdue_handshakes_are_noted_without_a_packet(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    struct sf_record record;
+    sends_from(&live, 4001, 0, C, SF_TH_SYN, 99, 0, 0);
+    sends_from(&live, 4002, 0, C, SF_TH_SYN, 99, 0, 0);
+    sends_from(&live, 4002, SF_MSEC, S, SF_TH_SYN | SF_TH_ACK, 499, 100, 0);
+    take_events(&live, SF_ANOMALY_COUNT);
+    ticks(&live, 4 * SF_SEC);
+    assert_false(sf_tracker_update(live.tracker, &record));
+    assert_int_equal(take_events(&live, SF_ANOMALY_COUNT), 0);
+    ticks(&live, 6 * SF_SEC);
+    assert_false(sf_tracker_update(live.tracker, &record));
+    struct sf_event event;
+    for (int i = 0; i < 2; i++) {
+        assert_true(sf_tracker_event(live.tracker, &event));
+        assert_int_equal(event.kind, SF_EVENT_ANOMALY);
+        assert_int_equal(event.anomaly,
+                         event.conn == 1 ? SF_ANOMALY_UNANSWERED : SF_ANOMALY_EMBRYONIC);
+    }
+    assert_false(sf_tracker_event(live.tracker, &event));
+
+    /* One is opened after all, the other never: told once. */
+    sends_from(&live, 4002, 7 * SF_SEC, C, SF_TH_ACK, 100, 500, 10);
+    sf_tracker_finish(live.tracker);
+    assert_int_equal(take_events(&live, SF_ANOMALY_UNANSWERED), 0);
+    record = expect_record(&live, 1, "capture_end");
+    assert_true(has_anomaly(&record, SF_ANOMALY_UNANSWERED));
+    assert_int_equal(record.anomalies[0].count, 1);
+    record = expect_record(&live, 2, "capture_end");
+    assert_false(has_anomaly(&record, SF_ANOMALY_EMBRYONIC));
+    assert_string_equal(record.open_how, "handshake");
+    sf_tracker_free(live.tracker);
+}
+
+static void open_connections_are_told_of_each_interval(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    struct sf_record record;
+    opens(&live, 0);
+    ticks(&live, 9 * SF_SEC);
+    assert_false(sf_tracker_update(live.tracker, &record));
+    for (uint32_t i = 1; i <= 3; i++) {
+        sends_from(&live, 4000, i * 10 * SF_SEC, C, SF_TH_ACK | SF_TH_PSH, 90 + i * 10, 500, 10);
+        ticks(&live, (i * 10 + 2) * SF_SEC);
+        assert_true(sf_tracker_update(live.tracker, &record));
+        assert_int_equal(record.id, 1);
+        assert_null(record.ended_by);
+        assert_int_equal(record.end[SF_CLIENT].unique_bytes, 10 * i);
+        assert_false(sf_tracker_update(live.tracker, &record));
+    }
+    sends(&live, 33 * SF_SEC, S, SF_TH_RST | SF_TH_ACK, 500, 130);
+    ticks(&live, 100 * SF_SEC);
+    assert_false(sf_tracker_update(live.tracker, &record));
+    record = expect_record(&live, 1, "closed");
+    assert_int_equal(record.end[SF_CLIENT].unique_bytes, 30);
+    sf_tracker_free(live.tracker);
+}
+
+static void drops_are_told_to_those_who_were_open(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    opens(&live, 0);
+    closes(&live, SF_SEC);
+    ticks(&live, 2 * SF_SEC);
+    assert_int_equal(expect_record(&live, 1, "closed").dropped_during, SF_COUNT_UNKNOWN);
+    sf_tracker_dropped(live.tracker, BEGIN, BEGIN, 0);
+    for (uint16_t port = 5001; port <= 5003; port++)
+        sends_from(&live, port, port * SF_SEC, C, SF_TH_SYN, 99, 0, 0);
+    sf_tracker_dropped(live.tracker, BEGIN + 5001 * SF_SEC, BEGIN + 5002 * SF_SEC - 1, 7);
+    sf_tracker_dropped(live.tracker, BEGIN + 5002 * SF_SEC, BEGIN + 5002 * SF_SEC + 1, 3);
+    sf_tracker_finish(live.tracker);
+    assert_int_equal(expect_record(&live, 2, "capture_end").dropped_during, 10);
+    assert_int_equal(expect_record(&live, 3, "capture_end").dropped_during, 3);
+    assert_int_equal(expect_record(&live, 4, "capture_end").dropped_during, 0);
+    sf_tracker_free(live.tracker);
+}
+
+/* Octets that nobody acknowledged and that the kernel may have dropped are the capture's loss. */
+static void gaps_beside_drops_are_capture_loss(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    opens(&live, 0);
+    sends_from(&live, 4000, SF_SEC, C, SF_TH_ACK, 100, 500, 10);
+    sends_from(&live, 4000, SF_SEC + 1, C, SF_TH_ACK, 200, 500, 10);
+    sf_tracker_dropped(live.tracker, BEGIN + SF_SEC, BEGIN + SF_SEC, 1);
+    sf_tracker_finish(live.tracker);
+    struct sf_record record = expect_record(&live, 1, "capture_end");
+    assert_int_equal(record.anomaly_count, 1);
+    assert_int_equal(record.anomalies[0].name, SF_ANOMALY_CAPTURE_LOSS);
+    assert_string_equal(record.anomalies[0].detail,
+                        "90 octets were never captured; the capture dropped 1 packet meanwhile");
+    assert_non_null(strstr(record.verdict, "The capture dropped 1 packet meanwhile"));
+    sf_tracker_free(live.tracker);
+}
+
+static void many_drops_are_kept_within_bounds(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    opens(&live, 0);
+    for (int i = 0; i < 1000; i++)
+        sf_tracker_dropped(live.tracker, BEGIN + i * SF_SEC, BEGIN + i * SF_SEC + 1, 2);
+    ticks(&live, 1001 * SF_SEC);
+    sf_tracker_finish(live.tracker);
+    assert_int_equal(expect_record(&live, 1, "capture_end").dropped_during, 2000);
+    sf_tracker_free(live.tracker);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closed_is_reported_soon_and_then_absorbs),
+        cmocka_unit_test(the_segment_that_makes_the_record_due_may_be_late_itself),
+        cmocka_unit_test(a_syn_after_the_record_opens_anew),
+        cmocka_unit_test(a_clock_set_back_holds_no_record),
+        cmocka_unit_test(overdue_handshakes_are_noted_without_a_packet),
+        cmocka_unit_test(open_connections_are_told_of_each_interval),
+        cmocka_unit_test(drops_are_told_to_those_who_were_open),
+        cmocka_unit_test(gaps_beside_drops_are_capture_loss),
+        cmocka_unit_test(many_drops_are_kept_within_bounds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
