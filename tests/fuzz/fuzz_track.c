@@ -152,7 +152,8 @@ static void take_segment(struct run *run, const struct sf_segment *seg)
 {
     struct sf_judgement judgement;
     run->invariants.segments++;
-    sf_tracker_prefetch(run->tracker, seg);
+    for (int step = SF_PREFETCH_PLACE; step <= SF_PREFETCH_PARTS; step++)
+        sf_tracker_prefetch(run->tracker, seg, (enum sf_prefetch_step)step);
     sf_tracker_segment(run->tracker, seg, &judgement);
     INVARIANT(judgement.conn >= 1 && judgement.view != NULL, "judgement");
     sf_views_segment(run->views, seg, &judgement);
