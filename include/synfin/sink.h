@@ -110,6 +110,10 @@ struct sf_sink {
 struct sf_sink *sf_sink_open(const char *argument, const struct sf_sink_options *options,
                              bool *usage, struct sf_error *err);
 
+/* Where an -o argument writes: a file, or with *is_folder files beneath it. NULL for standard
+ * output, and for what names no place. */
+const char *sf_sink_path(const char *argument, bool *is_folder);
+
 /* Name, file extension and one-line description of each format, ended by a NULL name. */
 struct sf_sink_format {
     const char *name, *extension, *text;

@@ -12,6 +12,7 @@
 #include "outputs.h"
 #include "pipeline.h"
 #include "progress.h"
+#include "sandbox.h"
 #include "synfin/capture.h"
 #include "synfin/decode.h"
 #include "synfin/ladder.h"
@@ -22,6 +23,7 @@ enum { BATCH = 64, TOP_CHOSEN = 5 };
 
 struct explain {
     struct sf_cli_options options;
+    struct sf_sandbox sandbox;
     char **words; /* for options: without --conn */
     int word_count;
     uint64_t *conns; /* ids of --conn */
@@ -283,23 +285,22 @@ static void report_inputs(struct reading *r)
     r->explain->is_partial = r->explain->is_partial || dropped > 0;
 }
 
-static int run_reading(struct explain *explain, bool is_telling, bool *is_usage,
-                       struct sf_error *err)
+static int run_reading(struct reading *r, struct sf_error *err)
 {
-    struct reading r = {.explain = explain, .is_telling = is_telling};
-    int result = open_reading(&r, is_usage, err);
-    if (result == 0) {
-        sf_progress_begin(&r.progress, &explain->options);
-        result = read_all(&r, err);
-        sf_progress_end(&r.progress);
-        if (is_telling)
-            report_inputs(&r);
-    }
-    sf_tracker_free(r.tracker);
-    sf_decoder_free(r.decoder);
-    if (r.capture != NULL)
-        sf_capture_close(r.capture);
+    sf_progress_begin(&r->progress, &r->explain->options);
+    int result = read_all(r, err);
+    sf_progress_end(&r->progress);
+    if (r->is_telling)
+        report_inputs(r);
     return result;
+}
+
+static void close_reading(struct reading *r)
+{
+    sf_tracker_free(r->tracker);
+    sf_decoder_free(r->decoder);
+    if (r->capture != NULL)
+        sf_capture_close(r->capture);
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -334,17 +335,43 @@ static int prepare(struct explain *explain, int count, char **words, bool *is_us
         return -1;
     if (open_ladder(explain, is_usage, err) != 0)
         return -1;
+    if (sf_sandbox_begin(&explain->sandbox, &explain->options, err) != 0)
+        return -1;
     *is_usage = false;
     return check_inputs(&explain->options.files, err);
 }
 
+/* Both readings of it share one place in the file, and it need not be opened again. */
+static bool has_standard_input(const struct explain *explain)
+{
+    for (size_t i = 0; i < explain->options.files.count; i++)
+        if (strcmp(explain->options.files.words[i], "-") == 0)
+            return true;
+    return false;
+}
+
+/* The second reading's files are opened before the sandbox keeps it from them. */
+static int read_twice(struct explain *explain, struct reading *first, struct reading *second,
+                      bool *is_usage, struct sf_error *err)
+{
+    bool is_late = has_standard_input(explain);
+    if (open_reading(first, is_usage, err) != 0 ||
+        (!is_late && open_reading(second, is_usage, err) != 0) ||
+        sf_sandbox_enter(&explain->sandbox, err) != 0 || run_reading(first, err) != 0 ||
+        sf_ladder_choose(explain->ladder, err) != 0 ||
+        (is_late && open_reading(second, is_usage, err) != 0))
+        return -1;
+    return run_reading(second, err);
+}
+
 static int tell(struct explain *explain, bool *is_usage, struct sf_error *err)
 {
-    if (run_reading(explain, false, is_usage, err) != 0 ||
-        sf_ladder_choose(explain->ladder, err) != 0 ||
-        run_reading(explain, true, is_usage, err) != 0)
-        return -1;
-    return sf_ladder_print(explain->ladder, explain->connections, err);
+    struct reading first = {.explain = explain};
+    struct reading second = {.explain = explain, .is_telling = true};
+    int result = read_twice(explain, &first, &second, is_usage, err);
+    close_reading(&first);
+    close_reading(&second);
+    return result == 0 ? sf_ladder_print(explain->ladder, explain->connections, err) : -1;
 }
 
 int sf_explain_run(int count, char **words)

@@ -42,6 +42,7 @@ struct sf_cli_options {
     bool vlan_key, strict, verify_checksums;
     uint64_t buffer_mib, snaplen;
     const char *user; /* -Z */
+    bool no_sandbox;
     bool list_interfaces, line_flush, promiscuous, quiet;
     bool want_version, want_help;
     enum sf_when color, progress;

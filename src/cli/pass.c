@@ -245,9 +245,10 @@ static enum sf_status run(struct sf_pass *pass)
     bool is_usage = false;
     struct sf_intake *intake = &pass->intake;
     intake->options = pass->options;
-    if (sf_intake_open_capture(&intake->capture, pass->options, &is_usage, &err) != 0)
+    if (intake->capture == NULL &&
+        sf_intake_open_capture(&intake->capture, pass->options, &is_usage, &err) != 0)
         return is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
-    if (open_core(pass, &err) != 0)
+    if (open_core(pass, &err) != 0 || sf_sandbox_enter(pass->sandbox, &err) != 0)
         return sf_fail_run(&err);
     int result = read_and_write(pass, &err);
     bool is_partial =

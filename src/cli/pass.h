@@ -7,6 +7,7 @@
 #include "packet_file.h"
 #include "pipeline.h"
 #include "progress.h"
+#include "sandbox.h"
 #include "selection.h"
 #include "signals.h"
 #include "synfin/finding.h"
@@ -17,13 +18,14 @@
 
 struct sf_pass {
     const struct sf_cli_options *options;
+    struct sf_sandbox *sandbox;             /* entered when the inputs are open */
     const struct sf_where *where, *fail_on; /* NULL: not asked for */
     struct sf_outputs *outputs;             /* NULL: the first of two readings */
     struct sf_packet_file *packets;         /* NULL: no -w */
     struct sf_selection *choose;            /* filled with the ids chosen by `where`, or NULL */
     const struct sf_selection *chosen; /* events, segments and packets of these only, or NULL */
 
-    /* The pass's own; zero at first. */
+    /* The pass's own; zero at first, but for a capture that the caller has opened. */
     struct sf_intake intake;
     struct sf_tracker *tracker;
     struct sf_views *views;

@@ -37,36 +37,38 @@ static bool needs_two_readings(const struct sf_pass *pass)
            (outputs->wants_events || outputs->wants_segments || pass->options->write_path != NULL);
 }
 
+/* The connections are chosen by a reading of their own. */
+static enum sf_status choose_connections(const struct sf_pass *like, struct sf_selection *selection)
+{
+    struct sf_pass first = *like;
+    first.outputs = NULL;
+    first.packets = NULL;
+    first.fail_on = NULL;
+    first.choose = selection;
+    return sf_pass_run(&first);
+}
+
+/* The second reading's inputs are opened before the first one's sandbox keeps it from them. */
+static enum sf_status run_twice(const struct sf_pass *like, struct sf_selection *selection)
+{
+    struct sf_error err;
+    bool is_usage = false;
+    struct sf_pass second = *like;
+    second.chosen = selection;
+    struct sf_capture **capture = &second.intake.capture;
+    if (sf_intake_open_capture(capture, like->options, &is_usage, &err) != 0)
+        return is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
+    enum sf_status status = choose_connections(like, selection);
+    if (status == SF_STATUS_OK)
+        return sf_pass_run(&second);
+    sf_capture_close(*capture);
+    return status;
+}
+
 static enum sf_status run_passes(const struct sf_pass *like, struct sf_selection *selection)
 {
     struct sf_pass pass = *like;
-    if (needs_two_readings(like)) {
-        struct sf_pass first = *like;
-        first.outputs = NULL;
-        first.packets = NULL;
-        first.fail_on = NULL;
-        first.choose = selection;
-        enum sf_status status = sf_pass_run(&first);
-        if (status != SF_STATUS_OK)
-            return status;
-        pass.chosen = selection;
-    }
-    return sf_pass_run(&pass);
-}
-
-static enum sf_status open_packets_and_run(struct sf_pass *pass)
-{
-    struct sf_error err;
-    struct sf_packet_file packets = {0};
-    struct sf_selection selection = {0};
-    const char *path = pass->options->write_path;
-    if (path != NULL && sf_packet_file_open(&packets, path, &err) != 0)
-        return sf_fail_run(&err);
-    pass->packets = path != NULL ? &packets : NULL;
-    enum sf_status status = run_passes(pass, &selection);
-    sf_packet_file_dispose(&packets);
-    sf_selection_dispose(&selection);
-    return status;
+    return needs_two_readings(like) ? run_twice(like, selection) : sf_pass_run(&pass);
 }
 
 static int check_input(const struct sf_pass *pass, struct sf_error *err)
@@ -77,23 +79,61 @@ static int check_input(const struct sf_pass *pass, struct sf_error *err)
                         "the input is read twice");
 }
 
+static int open_writers(struct sf_pass *pass, struct sf_outputs *outputs,
+                        struct sf_packet_file *packets, bool *is_usage, struct sf_error *err)
+{
+    const char *path = pass->options->write_path;
+    pass->outputs = outputs;
+    if (sf_outputs_open(outputs, pass->options, is_usage, err) != 0)
+        return -1;
+    *is_usage = check_input(pass, err) != 0;
+    if (*is_usage || (path != NULL && sf_packet_file_open(packets, path, err) != 0))
+        return -1;
+    pass->packets = path != NULL ? packets : NULL;
+    return sf_sandbox_check(pass->sandbox, err);
+}
+
+/* An output that root could write and the user whom it becomes cannot. */
+static enum sf_status fail_writers(const struct sf_rights *rights, struct sf_error *err)
+{
+    char prefix[96];
+    snprintf(prefix, sizeof prefix, "as user %.63s (see -Z)", rights->name);
+    if (rights->name[0] != '\0')
+        sf_fail_prefix(err, prefix);
+    return sf_fail_run(err);
+}
+
+/* What is written belongs to the user whom -Z names. */
+static enum sf_status open_writers_and_run(struct sf_pass *pass, struct sf_outputs *outputs)
+{
+    struct sf_error err;
+    struct sf_rights *rights = &pass->sandbox->rights;
+    struct sf_packet_file packets = {0};
+    struct sf_selection selection = {0};
+    bool is_usage = false;
+    if (sf_rights_borrow(rights, &err) != 0)
+        return sf_fail_run(&err);
+    int result = open_writers(pass, outputs, &packets, &is_usage, &err);
+    sf_rights_give_back(rights);
+    enum sf_status status;
+    if (result == 0)
+        status = run_passes(pass, &selection);
+    else
+        status = is_usage ? sf_fail_usage(&err) : fail_writers(rights, &err);
+    sf_packet_file_dispose(&packets);
+    sf_selection_dispose(&selection);
+    return status;
+}
+
 static enum sf_status open_outputs_and_run(struct sf_pass *pass)
 {
     struct sf_error err;
-    bool is_usage = false;
     struct sf_outputs *outputs = calloc(1, sizeof *outputs);
-    enum sf_status status;
     if (outputs == NULL) {
         sf_fail(&err, "out of memory");
         return sf_fail_run(&err);
     }
-    pass->outputs = outputs;
-    if (sf_outputs_open(outputs, pass->options, &is_usage, &err) != 0)
-        status = is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
-    else if (check_input(pass, &err) != 0)
-        status = sf_fail_usage(&err);
-    else
-        status = open_packets_and_run(pass);
+    enum sf_status status = open_writers_and_run(pass, outputs);
     sf_outputs_dispose(outputs);
     free(outputs);
     return status;
@@ -106,8 +146,6 @@ static int check_options(const struct sf_cli_options *options, struct sf_error *
                             "(synfin --help)");
     if (options->interfaces.count > 0 && options->write_path != NULL)
         return sf_fail(err, "-w needs regular files: the packets are read a second time");
-    if (options->user != NULL)
-        return sf_fail(err, "-Z is not built in yet");
     return 0;
 }
 
@@ -122,9 +160,11 @@ enum sf_status sf_pipeline_run(const struct sf_cli_options *options)
 {
     struct sf_error err;
     struct sf_where *where = NULL, *fail_on = NULL;
-    struct sf_pass pass = {.options = options};
+    struct sf_sandbox sandbox;
+    struct sf_pass pass = {.options = options, .sandbox = &sandbox};
     enum sf_status status;
-    if (check_options(options, &err) != 0 || compile(options->where, &where, &err) != 0 ||
+    if (check_options(options, &err) != 0 || sf_sandbox_begin(&sandbox, options, &err) != 0 ||
+        compile(options->where, &where, &err) != 0 ||
         compile(options->fail_on, &fail_on, &err) != 0) {
         status = sf_fail_usage(&err);
     } else {

@@ -78,28 +78,53 @@ static bool is_path_missing(int format, const char *path)
     return path[0] == '\0';
 }
 
+/* What an -o argument asks for: "FORMAT", "FORMAT:PATH" or "PATH.EXTENSION". */
+struct request {
+    int format;       /* negative: none that is known */
+    const char *path; /* NULL: not given */
+    const char *name; /* of the format, for messages */
+    size_t name_len;
+};
+
+static struct request understand(const char *argument)
+{
+    size_t len = strcspn(argument, ":");
+    struct request request = {.format = find_format(argument, len),
+                              .path = argument[len] == ':' ? argument + len + 1 : NULL,
+                              .name = argument,
+                              .name_len = len};
+    if (request.format >= 0 || (request.path != NULL && strchr(argument, '/') == NULL))
+        return request;
+    const char *dot = strrchr(argument, '.');
+    request.path = argument;
+    request.format = dot != NULL ? find_extension(dot + 1) : -1;
+    if (request.format < 0 && dot != NULL)
+        request.name = dot + 1;
+    request.name_len = strlen(request.name);
+    return request;
+}
+
 struct sf_sink *sf_sink_open(const char *argument, const struct sf_sink_options *options,
                              bool *usage, struct sf_error *err)
 {
-    size_t len = strcspn(argument, ":");
-    const char *path = argument[len] == ':' ? argument + len + 1 : NULL;
-    int format = find_format(argument, len);
-    if (format < 0 && (path == NULL || strchr(argument, '/') != NULL)) {
-        const char *dot = strrchr(argument, '.');
-        path = argument;
-        format = dot != NULL ? find_extension(dot + 1) : -1;
-        if (format < 0 && dot != NULL)
-            argument = dot + 1;
-        len = strlen(argument);
-    }
-    *usage = format < 0 || is_path_missing(format, path);
+    struct request request = understand(argument);
+    int format = request.format;
+    *usage = format < 0 || is_path_missing(format, request.path);
     if (!*usage)
-        return openers[format].open(path, options, err);
+        return openers[format].open(request.path, options, err);
     if (format >= 0 && openers[format].needs_folder)
-        sf_fail(err, "%s needs a folder: %s:DIR", argument, formats[format].name);
+        sf_fail(err, "%s needs a folder: %s:DIR", request.name, formats[format].name);
     else if (format >= 0)
-        sf_fail(err, "%s needs a file name after the colon", argument);
+        sf_fail(err, "%s needs a file name after the colon", request.name);
     else
-        fail_format(argument, len, err);
+        fail_format(request.name, request.name_len, err);
     return NULL;
+}
+
+const char *sf_sink_path(const char *argument, bool *is_folder)
+{
+    struct request request = understand(argument);
+    bool is_standard_output = request.path == NULL || strcmp(request.path, "-") == 0;
+    *is_folder = request.format >= 0 && openers[request.format].needs_folder;
+    return is_standard_output ? NULL : request.path;
 }
