@@ -1,7 +1,7 @@
 /* One segment as xplot's drawing commands: white for what is sent, red for what is sent again,
  * green for the acknowledgement, yellow for the window, purple for SACK. */
-#include <arpa/inet.h>
 
+#include "synfin/address.h"
 #include "xplot.h"
 
 /* A number further off than this belongs to no octet of the graph and would squeeze it into a line:
@@ -64,9 +64,9 @@ static void put_words(struct sf_buffer *text, sf_ns t, int64_t y, const char *co
 
 static void put_end(struct sf_buffer *text, const struct sf_flow_key *key, enum sf_dir dir)
 {
-    char address[INET6_ADDRSTRLEN] = "?";
+    char address[SF_ADDRESS_TEXT];
     bool is_6 = key->scope.ip_version == 6;
-    inet_ntop(is_6 ? AF_INET6 : AF_INET, key->addr[dir], address, sizeof address);
+    sf_address_text(address, key->addr[dir], key->scope.ip_version);
     sf_put_format(text, is_6 ? "[%s]:%u" : "%s:%u", address, key->port[dir]);
 }
 

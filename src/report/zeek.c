@@ -1,11 +1,11 @@
 /* conn.log as Zeek 8 writes it, TSV or JSON: one line per row of the zeek view. What only Zeek can
  * know (service, local nets, tunnel parents) is unset. */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "report_internal.h"
+#include "synfin/address.h"
 #include "synfin/bytes.h"
 #include "synfin/output.h"
 
@@ -49,7 +49,8 @@ struct zeek_sink {
 
 /* A row as the texts of its columns; NULL is unset. */
 struct cells {
-    char ts[32], uid[20], address[SF_DIR_COUNT][48], port[SF_DIR_COUNT][8], duration[32];
+    char ts[32], uid[20], address[SF_DIR_COUNT][SF_ADDRESS_TEXT], port[SF_DIR_COUNT][8],
+        duration[32];
     char bytes[SF_DIR_COUNT][24], missed[24], packets[SF_DIR_COUNT][24], ip_bytes[SF_DIR_COUNT][24];
 };
 
@@ -151,9 +152,8 @@ static void make_cells(struct cells *cells, const struct sf_zeek_row *row)
     if (sf_ns_known(row->duration_ns))
         make_seconds(cells->duration, (row->start_ns + row->duration_ns) / SF_USEC - begin);
     make_count(cells->missed, row->missed_bytes);
-    int family = row->key.scope.ip_version == 6 ? AF_INET6 : AF_INET;
     for (int i = 0; i < SF_DIR_COUNT; i++) {
-        inet_ntop(family, row->key.addr[i], cells->address[i], sizeof cells->address[i]);
+        sf_address_text(cells->address[i], row->key.addr[i], row->key.scope.ip_version);
         snprintf(cells->port[i], sizeof cells->port[i], "%u", row->key.port[i]);
         make_count(cells->bytes[i], row->bytes[i]);
         make_count(cells->packets[i], row->packets[i]);

@@ -1,6 +1,7 @@
 /* Open connections, read and left as they are. */
 #include "synfin/glance.h"
 
+#include "synfin/address.h"
 #include "track_internal.h"
 
 static enum sf_severity worst_noted(const struct sf_flow *flow)

@@ -1,10 +1,11 @@
-/* Names of a connection that are the same on every machine: uid, Community ID, addresses. */
-#include <arpa/inet.h>
+/* Names of a connection that are the same on every machine: uid and Community ID. */
 #include <assert.h>
 #include <sha1.h>
 #include <string.h>
 
-#include "synfin/writer.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "track_internal.h"
 
 enum { TCP_PROTOCOL = 6 };
@@ -95,21 +96,7 @@ void sf_record_uid(const struct sf_flow *flow, char out[24])
     const struct sf_endpoint *server = &flow->ep[1 - flow->client];
     uint32_t isn = client->has_iss ? client->base.n : server->has_iss ? server->base.n : 0;
     put_be64(input + n + 12, (uint64_t)flow->first_ns ^ (uint64_t)isn << 32);
-    uint8_t digest[SHA1_DIGEST_LENGTH];
-    sha1(input, n + 20, digest);
-    encode(out, digest, 12, base64_url);
-}
-
-const char *sf_address_text(char out[48], const uint8_t addr[16], unsigned ip_version)
-{
-    struct sf_writer w = sf_writer_of(out, 48);
-    if (ip_version == 6) {
-        inet_ntop(AF_INET6, addr, out, 48);
-        return out;
-    }
-    for (int i = 0; i < 4; i++) {
-        sf_write(&w, i > 0 ? "." : "");
-        sf_write_number(&w, addr[i]);
-    }
-    return out;
+    XXH128_canonical_t digest; /* the same on machines of either byte order */
+    XXH128_canonicalFromHash(&digest, XXH3_128bits(input, n + 20));
+    encode(out, digest.digest, 12, base64_url);
 }

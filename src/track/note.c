@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synfin/address.h"
 #include "synfin/writer.h"
 #include "track_internal.h"
 

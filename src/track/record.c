@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synfin/address.h"
 #include "track_internal.h"
 
 /* So long without any packet in spite of three sendings, an end is suspected to be gone. */

@@ -315,6 +315,5 @@ void sf_record_fill(struct sf_tracker *tracker, struct sf_flow *flow, struct sf_
 void sf_record_verdict(const struct sf_flow *flow, struct sf_record *record);
 void sf_record_uid(const struct sf_flow *flow, char out[24]);
 void sf_record_community_id(const struct sf_flow_key *key, char out[40]);
-const char *sf_address_text(char out[48], const uint8_t addr[16], unsigned ip_version);
 
 #endif
