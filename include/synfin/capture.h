@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "synfin/error.h"
 #include "synfin/time.h"
@@ -42,9 +43,11 @@ struct sf_input_report {
     const char *format;      /* "pcap", "pcapng", "live" */
     const char *compression; /* "gzip", "zstd", "lz4", or NULL */
     uint64_t packets;
-    bool damaged;    /* cut or damaged: all before the damage was delivered */
-    bool unreadable; /* could not be opened or is not a capture */
-    bool is_told;    /* sf_capture_failed() has given it */
+    uint64_t dropped; /* live */
+    bool damaged;     /* cut or damaged: all before the damage was delivered; live: it went down, or
+                         away */
+    bool unreadable;  /* could not be opened or is not a capture */
+    bool is_told;     /* sf_capture_failed() has given it */
     /* "FILE: what happened (packet N, byte M)", when damaged or unreadable; with neither, empty, or
      * that the filter does not fit a later link type, whose packets count as filtered. */
     struct sf_error error;
@@ -81,7 +84,8 @@ size_t sf_capture_next(struct sf_capture *capture, struct sf_packet *batch, size
 /* True when no packet will come any more. */
 bool sf_capture_ended(const struct sf_capture *capture);
 
-/* Makes the next sf_capture_next() of a live capture return at once and end. Async-signal-safe. */
+/* Ends the capture: a file at once, live when all that was captured until then is handed out (a
+ * tenth of a second). Async-signal-safe. */
 void sf_capture_stop(struct sf_capture *capture);
 
 struct sf_capture_totals sf_capture_totals(struct sf_capture *capture);
@@ -89,11 +93,15 @@ struct sf_capture_totals sf_capture_totals(struct sf_capture *capture);
 /* Reports in the order of the inputs; valid until close; complete once the capture has ended. */
 const struct sf_input_report *sf_capture_reports(const struct sf_capture *capture, size_t *count);
 
-/* The next input that was damaged or could not be read and was not given yet, or NULL. */
+/* The next input that was damaged or could not be read and was not given yet, or NULL. An interface
+ * that goes down, comes back, or vanishes is given each time. */
 const struct sf_input_report *sf_capture_failed(struct sf_capture *capture);
 
 /* Part of the input consumed, 0..1, or a negative number when its size is not known. */
 double sf_capture_progress(const struct sf_capture *capture);
+
+/* The interfaces and their state, a line each. 0, or -1 with *err. */
+int sf_capture_list_interfaces(FILE *out, struct sf_error *err);
 
 void sf_capture_close(struct sf_capture *capture);
 

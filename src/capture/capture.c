@@ -217,14 +217,16 @@ static size_t take_offline(struct sf_capture *capture, struct sf_packet *batch, 
 
 static size_t take_live(struct sf_capture *capture, struct sf_packet *batch, size_t capacity)
 {
+    if (capture->context.stop)
+        sf_live_end(capture->live);
     size_t count = sf_live_next(capture->live, batch, capacity);
-    capture->has_ended = capture->context.stop || sf_live_has_failed(capture->live);
+    capture->has_ended = sf_live_has_ended(capture->live);
     return count;
 }
 
 size_t sf_capture_next(struct sf_capture *capture, struct sf_packet *batch, size_t capacity)
 {
-    if (capture->context.stop)
+    if (capture->context.stop && capture->live == NULL)
         capture->has_ended = true;
     if (capture->has_ended || capacity == 0)
         return 0;
@@ -393,6 +395,8 @@ const struct sf_input_report *sf_capture_reports(const struct sf_capture *captur
 
 const struct sf_input_report *sf_capture_failed(struct sf_capture *capture)
 {
+    if (capture->live != NULL)
+        sf_live_look(capture->live);
     for (size_t i = 0; i < capture->report_count; i++) {
         struct sf_input_report *report = &capture->reports[i];
         if (report->is_told || (!report->damaged && !report->unreadable))

@@ -225,15 +225,49 @@ bool sf_filter_is_sound(struct sf_filter *filter, struct sf_error *err);
 size_t sf_filter_apply(struct sf_filter *filter, struct sf_packet *batch, size_t count);
 void sf_filter_close(struct sf_filter *filter);
 
+/* Packets in the order of one interface, copied, until they are handed out: [head, count). */
+enum { SF_QUEUE_PACKETS = 256, SF_RING_TIMEOUT_MS = 100 };
+struct sf_queue {
+    struct sf_packet packets[SF_QUEUE_PACKETS];
+    uint8_t *arena; /* snaplen octets for each */
+    uint32_t snaplen;
+    uint16_t number; /* of the interface */
+    size_t head, count;
+};
+
+/* One interface's ring of packets, shared with the kernel. */
+struct sf_ring;
+
+/* `name` is borrowed. The kernel applies the filter: what it turns down is never counted here. */
+int sf_ring_open(struct sf_ring **out, const char *name, const struct sf_capture_options *options,
+                 bool *filter_bad, struct sf_error *err);
+int sf_ring_fd(const struct sf_ring *ring);
+/* Adds what the kernel has handed over, as far as there is room; never waits. The kernel hands over
+ * SF_RING_TIMEOUT_MS after a packet at the latest. -1: the interface has failed. */
+int sf_ring_drain(struct sf_ring *ring, struct sf_queue *queue, struct sf_error *err);
+/* Packets dropped since it was opened, by the kernel and the card; to be asked for more often than
+ * 2^31 of them take. */
+uint64_t sf_ring_dropped(struct sf_ring *ring);
+bool sf_ring_is_up(const struct sf_ring *ring);
+void sf_ring_close(struct sf_ring *ring);
+
+/* --- live.c: several interfaces as one timeline --- */
+
 struct sf_live;
 
+uint32_t sf_live_snaplen(const struct sf_capture_options *options);
 /* Opens all interfaces of options; a report each. -1 when none is usable or the filter is bad. */
 int sf_live_open(struct sf_live **out, const struct sf_capture_options *options,
                  struct sf_input_report *reports, bool *filter_bad, struct sf_error *err);
-/* Waits at most 100 ms for packets, then takes what is there, in order of time. */
+/* Waits for packets no longer than SF_RING_TIMEOUT_MS, then takes what is there, in order of time.
+ * A packet of one interface waits until the others' rings cannot hold an earlier one. */
 size_t sf_live_next(struct sf_live *live, struct sf_packet *batch, size_t capacity);
-bool sf_live_has_failed(const struct sf_live *live);
+/* What was stamped until now is still handed out, then the capture ends. */
+void sf_live_end(struct sf_live *live);
+bool sf_live_has_ended(const struct sf_live *live);
 uint64_t sf_live_dropped(struct sf_live *live);
+/* Notes in the reports which interfaces went down or came up since. */
+void sf_live_look(struct sf_live *live);
 void sf_live_close(struct sf_live *live);
 
 #endif

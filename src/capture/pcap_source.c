@@ -1,19 +1,14 @@
 /* The only file that knows libpcap: BPF filters, and packets from live interfaces. */
 #include "capture_internal.h"
 
-#include <errno.h>
+#include <net/if.h>
 #include <pcap.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define SNAPLEN_OFFLINE    262144
-#define SNAPLEN_DEFAULT    256 /* headers and options of any tunnelled TCP segment */
 #define BUFFER_DEFAULT_MIB 64
-#define TIMEOUT_MS         100
-
-/* Room for the packets of one batch; when it is full the batch is given out as it is. */
-static const size_t arena_min = (size_t)1 << 20;
 
 /* Where the numbers in files and those in libpcap's interface differ (pcap/dlt.h). */
 static const struct {
@@ -173,29 +168,13 @@ void sf_filter_close(struct sf_filter *filter)
 
 /* --- live interfaces --- */
 
-struct handle {
-    pcap_t *pcap; /* NULL: not opened, or failed since */
-    struct sf_input_report *report;
+struct sf_ring {
+    pcap_t *pcap;
+    const char *name;
     sf_ns fraction_ns; /* nanoseconds in a unit of its fractions of a second */
     uint16_t linktype;
-    uint16_t number;
-    uint32_t dropped_before; /* last value of the kernel's 32-bit counters */
+    uint32_t ring_drops, card_drops; /* last values of counters that wrap at 32 bits */
     uint64_t dropped;
-};
-
-struct sf_live {
-    struct handle *handles;
-    struct pollfd *fds;
-    size_t count;
-    uint32_t snaplen;
-    uint8_t *arena;
-    size_t arena_len;
-    size_t arena_used;
-    bool has_failed; /* no interface is left */
-    /* where take_packet() puts the next one */
-    struct sf_packet *batch;
-    size_t batch_count;
-    const struct handle *current;
 };
 
 /* libpcap's messages name the interface now and then. */
@@ -210,9 +189,8 @@ static int fail_interface(struct sf_error *err, const char *name, const char *wh
 static void set_up(pcap_t *pcap, const struct sf_capture_options *options)
 {
     uint32_t mib = options->buffer_mib != 0 ? options->buffer_mib : BUFFER_DEFAULT_MIB;
-    uint32_t snaplen = options->snaplen != 0 ? options->snaplen : SNAPLEN_DEFAULT;
-    pcap_set_snaplen(pcap, (int)snaplen);
-    pcap_set_timeout(pcap, TIMEOUT_MS);
+    pcap_set_snaplen(pcap, (int)sf_live_snaplen(options));
+    pcap_set_timeout(pcap, SF_RING_TIMEOUT_MS);
     pcap_set_buffer_size(pcap, mib < 2047 ? (int)(mib << 20) : INT32_MAX);
     pcap_set_promisc(pcap, options->promiscuous);
     pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);
@@ -249,193 +227,149 @@ static int set_filter(pcap_t *pcap, const char *text, bool *filter_bad, struct s
     return rc;
 }
 
-/* The kernel applies the filter: what it turns down is never counted here. */
-static int open_interface(struct handle *handle, const struct sf_capture_options *options,
-                          bool *filter_bad, struct sf_error *err)
+static pcap_t *open_pcap(const char *name, const struct sf_capture_options *options,
+                         bool *filter_bad, struct sf_error *err)
 {
     char text[PCAP_ERRBUF_SIZE];
-    const char *name = handle->report->name;
     pcap_t *pcap = pcap_create(name, text);
-    if (pcap == NULL)
-        return fail_interface(err, name, text);
+    if (pcap == NULL) {
+        fail_interface(err, name, text);
+        return NULL;
+    }
     set_up(pcap, options);
-    if (activate(pcap, name, err) != 0 || set_filter(pcap, options->filter, filter_bad, err) != 0) {
-        pcap_close(pcap);
-        return -1;
-    }
-    handle->pcap = pcap;
-    handle->linktype = linktype_of(pcap_datalink(pcap));
-    bool is_nano = pcap_get_tstamp_precision(pcap) == PCAP_TSTAMP_PRECISION_NANO;
-    handle->fraction_ns = is_nano ? 1 : SF_USEC;
-    return 0;
+    if (activate(pcap, name, err) == 0 && set_filter(pcap, options->filter, filter_bad, err) == 0)
+        return pcap;
+    pcap_close(pcap);
+    return NULL;
 }
 
-static int open_interfaces(struct sf_live *live, const struct sf_capture_options *options,
-                           struct sf_input_report *reports, bool *filter_bad, struct sf_error *err)
+int sf_ring_open(struct sf_ring **out, const char *name, const struct sf_capture_options *options,
+                 bool *filter_bad, struct sf_error *err)
 {
-    size_t usable = 0;
-    for (size_t i = 0; i < live->count; i++) {
-        struct handle *handle = &live->handles[i];
-        *handle = (struct handle){.report = &reports[i], .number = (uint16_t)i};
-        reports[i].format = "live";
-        live->fds[i].fd = -1;
-        if (open_interface(handle, options, filter_bad, &reports[i].error) == 0) {
-            live->fds[i] = (struct pollfd){pcap_get_selectable_fd(handle->pcap), POLLIN, 0};
-            usable++;
-            continue;
-        }
-        reports[i].unreadable = true;
-        if (*filter_bad || options->strict || i == 0)
-            sf_fail(err, "%s", reports[i].error.text);
-        if (*filter_bad || options->strict)
-            return -1;
-    }
-    return usable > 0 ? 0 : -1;
-}
-
-int sf_live_open(struct sf_live **out, const struct sf_capture_options *options,
-                 struct sf_input_report *reports, bool *filter_bad, struct sf_error *err)
-{
-    struct sf_live *live = calloc(1, sizeof *live);
-    if (live == NULL)
+    struct sf_ring *ring = calloc(1, sizeof *ring);
+    if (ring == NULL)
         return sf_fail(err, "out of memory");
-    live->count = options->interface_count;
-    live->snaplen = options->snaplen != 0 ? options->snaplen : SNAPLEN_DEFAULT;
-    live->arena_len = live->snaplen > arena_min ? live->snaplen : arena_min;
-    live->handles = calloc(live->count, sizeof *live->handles);
-    live->fds = calloc(live->count, sizeof *live->fds);
-    live->arena = malloc(live->arena_len);
-    int rc = live->handles == NULL || live->fds == NULL || live->arena == NULL
-                 ? sf_fail(err, "out of memory")
-                 : open_interfaces(live, options, reports, filter_bad, err);
-    if (rc != 0) {
-        sf_live_close(live);
+    ring->pcap = open_pcap(name, options, filter_bad, err);
+    if (ring->pcap == NULL) {
+        free(ring);
         return -1;
     }
-    *out = live;
+    ring->name = name;
+    ring->linktype = linktype_of(pcap_datalink(ring->pcap));
+    bool is_nano = pcap_get_tstamp_precision(ring->pcap) == PCAP_TSTAMP_PRECISION_NANO;
+    ring->fraction_ns = is_nano ? 1 : SF_USEC;
+    *out = ring;
     return 0;
 }
 
-/* The batch in order of time; packets of one interface never change places. */
-static void insert_in_time(struct sf_packet *batch, size_t at)
+int sf_ring_fd(const struct sf_ring *ring)
 {
-    struct sf_packet packet = batch[at];
-    while (at > 0 && batch[at - 1].ts_ns > packet.ts_ns &&
-           batch[at - 1].interface != packet.interface) {
-        batch[at] = batch[at - 1];
-        at--;
-    }
-    batch[at] = packet;
+    return pcap_get_selectable_fd(ring->pcap);
 }
 
-/* libpcap's ring is given back to the kernel when its callback returns: packets are copied. */
+struct taking {
+    const struct sf_ring *ring;
+    struct sf_queue *queue;
+};
+
+/* The ring's memory is given back to the kernel when its callback returns: packets are copied. */
 static void take_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
 {
-    struct sf_live *live = (struct sf_live *)(void *)user;
-    const struct handle *handle = live->current;
-    uint32_t caplen = header->caplen < live->snaplen ? header->caplen : live->snaplen;
-    uint8_t *copy = live->arena + live->arena_used;
+    const struct taking *taking = (const struct taking *)(const void *)user;
+    struct sf_queue *queue = taking->queue;
+    uint32_t caplen = header->caplen < queue->snaplen ? header->caplen : queue->snaplen;
+    uint8_t *copy = queue->arena + queue->count * queue->snaplen;
     memcpy(copy, data, caplen);
-    live->arena_used += caplen;
-    live->batch[live->batch_count] = (struct sf_packet){
-        .ts_ns =
-            (sf_ns)header->ts.tv_sec * SF_SEC + (sf_ns)header->ts.tv_usec * handle->fraction_ns,
+    queue->packets[queue->count++] = (struct sf_packet){
+        .ts_ns = (sf_ns)header->ts.tv_sec * SF_SEC +
+                 (sf_ns)header->ts.tv_usec * taking->ring->fraction_ns,
         .caplen = caplen,
         .wirelen = header->len > caplen ? header->len : caplen,
-        .linktype = handle->linktype,
-        .interface = handle->number,
+        .linktype = taking->ring->linktype,
+        .interface = queue->number,
         .data = copy,
     };
-    insert_in_time(live->batch, live->batch_count++);
 }
 
-static uint64_t update_dropped(struct handle *handle)
+int sf_ring_drain(struct sf_ring *ring, struct sf_queue *queue, struct sf_error *err)
+{
+    struct taking taking = {ring, queue};
+    int room = SF_QUEUE_PACKETS - (int)queue->count;
+    if (pcap_dispatch(ring->pcap, room, take_packet, (u_char *)&taking) != PCAP_ERROR)
+        return 0;
+    return fail_interface(err, ring->name, pcap_geterr(ring->pcap));
+}
+
+/* Adds what a counter that wraps has counted since. A step of more than half its range is one back:
+ * the counter began anew, and what it lost meanwhile is not known. */
+static void add_drops(uint64_t *total, uint32_t *before, uint32_t now)
+{
+    uint32_t drops = now - *before;
+    *before = now;
+    if (drops < UINT32_C(1) << 31)
+        *total += drops;
+}
+
+uint64_t sf_ring_dropped(struct sf_ring *ring)
 {
     struct pcap_stat stat;
-    if (handle->pcap != NULL && pcap_stats(handle->pcap, &stat) == 0) {
-        uint32_t now = stat.ps_drop + stat.ps_ifdrop; /* wraps: only differences count */
-        handle->dropped += (uint32_t)(now - handle->dropped_before);
-        handle->dropped_before = now;
+    if (pcap_stats(ring->pcap, &stat) == 0) {
+        add_drops(&ring->dropped, &ring->ring_drops, stat.ps_drop);
+        add_drops(&ring->dropped, &ring->card_drops, stat.ps_ifdrop);
     }
-    return handle->dropped;
+    return ring->dropped;
 }
 
-static void lose_interface(struct sf_live *live, size_t index)
+bool sf_ring_is_up(const struct sf_ring *ring)
 {
-    struct handle *handle = &live->handles[index];
-    struct sf_input_report *report = handle->report;
-    report->damaged = true;
-    sf_fail(&report->error, "%s: %.200s (after packet %llu)", report->name,
-            pcap_geterr(handle->pcap), (unsigned long long)report->packets);
-    update_dropped(handle);
-    pcap_close(handle->pcap);
-    handle->pcap = NULL;
-    live->fds[index].fd = -1; /* poll() skips it */
+    struct ifreq request = {0};
+    size_t len = strlen(ring->name);
+    if (len >= sizeof request.ifr_name || strcmp(ring->name, "any") == 0)
+        return true;
+    memcpy(request.ifr_name, ring->name, len);
+    return ioctl(pcap_fileno(ring->pcap), SIOCGIFFLAGS, &request) != 0 ||
+           (request.ifr_flags & IFF_UP) != 0;
 }
 
-static void drain_interface(struct sf_live *live, size_t index, size_t capacity)
+void sf_ring_close(struct sf_ring *ring)
 {
-    struct handle *handle = &live->handles[index];
-    size_t room = (live->arena_len - live->arena_used) / live->snaplen;
-    if (capacity > room)
-        capacity = room;
-    if (handle->pcap == NULL || capacity == 0)
+    if (ring == NULL)
         return;
-    size_t before = live->batch_count;
-    live->current = handle;
-    int rc = pcap_dispatch(handle->pcap, (int)capacity, take_packet, (u_char *)live);
-    handle->report->packets += live->batch_count - before;
-    if (rc == PCAP_ERROR)
-        lose_interface(live, index);
+    pcap_close(ring->pcap);
+    free(ring);
 }
 
-static void drain_all(struct sf_live *live, size_t capacity)
+static void print_interface(const pcap_if_t *interface, unsigned number, FILE *out)
 {
-    size_t share = capacity / live->count > 0 ? capacity / live->count : 1;
-    live->has_failed = true;
-    for (size_t i = 0; i < live->count; i++) {
-        size_t left = capacity - live->batch_count;
-        if (share > INT32_MAX)
-            share = INT32_MAX;
-        drain_interface(live, i, share < left ? share : left);
-        live->has_failed = live->has_failed && live->handles[i].pcap == NULL;
+    static const struct {
+        bpf_u_int32 flag;
+        const char *name;
+    } names[] = {{PCAP_IF_UP, "Up"},
+                 {PCAP_IF_RUNNING, "Running"},
+                 {PCAP_IF_LOOPBACK, "Loopback"},
+                 {PCAP_IF_WIRELESS, "Wireless"}};
+    const char *separator = " [";
+    fprintf(out, "%u.%s", number, interface->name);
+    if (interface->description != NULL)
+        fprintf(out, " (%s)", interface->description);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!(interface->flags & names[i].flag))
+            continue;
+        fprintf(out, "%s%s", separator, names[i].name);
+        separator = ", ";
     }
+    fputs(strcmp(separator, ", ") == 0 ? "]\n" : "\n", out);
 }
 
-size_t sf_live_next(struct sf_live *live, struct sf_packet *batch, size_t capacity)
+int sf_capture_list_interfaces(FILE *out, struct sf_error *err)
 {
-    live->arena_used = 0;
-    live->batch = batch;
-    live->batch_count = 0;
-    drain_all(live, capacity); /* what the ring still holds needs no waiting */
-    if (live->batch_count > 0 || live->has_failed)
-        return live->batch_count;
-    if (poll(live->fds, (nfds_t)live->count, TIMEOUT_MS) > 0)
-        drain_all(live, capacity);
-    return live->batch_count;
-}
-
-bool sf_live_has_failed(const struct sf_live *live)
-{
-    return live->has_failed;
-}
-
-uint64_t sf_live_dropped(struct sf_live *live)
-{
-    uint64_t dropped = 0;
-    for (size_t i = 0; i < live->count; i++)
-        dropped += update_dropped(&live->handles[i]);
-    return dropped;
-}
-
-void sf_live_close(struct sf_live *live)
-{
-    for (size_t i = 0; live->handles != NULL && i < live->count; i++) {
-        if (live->handles[i].pcap != NULL)
-            pcap_close(live->handles[i].pcap);
-    }
-    free(live->handles);
-    free(live->fds);
-    free(live->arena);
-    free(live);
+    char text[PCAP_ERRBUF_SIZE];
+    pcap_if_t *list;
+    if (pcap_findalldevs(&list, text) != 0)
+        return sf_fail(err, "%s", text);
+    unsigned number = 0;
+    for (const pcap_if_t *interface = list; interface != NULL; interface = interface->next)
+        print_interface(interface, ++number, out);
+    pcap_freealldevs(list);
+    return 0;
 }

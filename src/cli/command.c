@@ -2,7 +2,6 @@
 #include "command.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 #include "explain.h"
 #include "options.h"
 #include "pipeline.h"
+#include "synfin/capture.h"
 #include "synfin/vocabulary.h"
 
 static int fail_usage(const char *text)
@@ -62,15 +62,11 @@ static int run_schema(int count, char **words)
 
 static int list_interfaces(void)
 {
-    struct if_nameindex *list = if_nameindex();
-    if (list == NULL) {
-        fprintf(stderr, "synfin: %s\n", strerror(errno));
-        return SF_STATUS_FAILED;
-    }
-    for (const struct if_nameindex *i = list; i->if_name != NULL; i++)
-        puts(i->if_name);
-    if_freenameindex(list);
-    return check_output();
+    struct sf_error err;
+    if (sf_capture_list_interfaces(stdout, &err) == 0)
+        return check_output();
+    fprintf(stderr, "synfin: %s\n", err.text);
+    return SF_STATUS_FAILED;
 }
 
 static int run_options(const struct sf_cli_options *options)

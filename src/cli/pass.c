@@ -139,7 +139,7 @@ static int write_interim(struct sf_pass *pass, struct sf_error *err)
 static int read_packets(struct sf_pass *pass, struct sf_error *err)
 {
     struct sf_intake *intake = &pass->intake;
-    while (!intake->is_over && !atomic_load(&pass->signals.stop)) {
+    while (!intake->is_over && (is_live(pass) || !atomic_load(&pass->signals.stop))) {
         size_t count;
         if (sf_intake_take(intake, SF_INTAKE_BATCH, &count, err) != 0)
             return -1;
