@@ -1,6 +1,7 @@
 """tcptrace's columns end by end, for the connections whose packets both programs agree on."""
 import collections
 import decimal
+import functools
 
 import tools
 from evidence import Evidence
@@ -53,9 +54,21 @@ class Near:
         return str(self.value)
 
 
+class Tenths(Near):
+    """A time in milliseconds as printed; equal too to the microseconds, a float, that print so."""
+
+    def __init__(self, value):
+        super().__init__(value, decimal.Decimal("0.06"))
+
+    def __eq__(self, other):
+        if isinstance(other, float):
+            return decimal.Decimal(f"{other:.1f}") == self.value
+        return super().__eq__(other)
+
+
 def near_ms(text):
     value = number(text)
-    return None if value is None else Near(value, decimal.Decimal("0.06"))
+    return None if value is None else Tenths(value)
 
 
 # (field, column, reader of the column, path or function of the record's end). ~ is the peer's: what
@@ -83,8 +96,7 @@ COLUMNS = [
     ("mss", "mss_requested", whole, "mss"),
     ("segment.max", "max_segm_size", whole, "segment.max"),
     ("segment.min", "min_segm_size", whole, "segment.min"),
-    ("segment.avg", "avg_segm_size", lambda t: Near(number(t), 1),
-     "segment.avg"),
+    ("segment.avg", "avg_segm_size", lambda t: Near(number(t), 1), "segment.avg"),
     ("window.max", "max_win_adv", whole, "window.max"),
     ("window.min", "min_win_adv", whole, "window.min"),
     ("zero_windows", "zero_win_adv", whole, "zero_windows"),
@@ -179,7 +191,11 @@ def boundary_rule(rows, records, segments):
     return "syn_splits" if max(openings["S"], openings["S."]) > 1 else None
 
 
-def compare(sheet, synfin, rows, packets):
+def compare(sheet, synfin, rows, packets, capture):
+    @functools.cache
+    def file_end():
+        return int(tools.last_time(capture) * 1000000)
+
     segments = collections.defaultdict(list)
     for segment in synfin["segments"]:
         segments[segment["conn"]].append(segment)
@@ -197,5 +213,5 @@ def compare(sheet, synfin, rows, packets):
             sheet.compare("tcptrace connections", f"connection {row['conn_#']}",
                           [("packets", total_of(row), ours)], lambda *_, rule=rule: rule)
             if ours == total_of(row):
-                evidence = Evidence(record, segments[record["id"]], packets)
+                evidence = Evidence(record, segments[record["id"]], packets, file_end)
                 compare_ends(sheet, row, record, client_is_a, evidence)

@@ -66,7 +66,7 @@ def read_and_compare(options, path, sheet):
         against_tshark.compare_completeness(sheet, synfin, packets,
                                             tools.tshark_completeness(path))
     if "tcptrace" in options.peers:
-        against_tcptrace.compare(sheet, synfin, tools.tcptrace(path), packets)
+        against_tcptrace.compare(sheet, synfin, tools.tcptrace(path), packets, path)
 
 
 def peers_of(text):
@@ -113,12 +113,16 @@ def jobs_of(options):
 
 
 def print_table(book):
-    for name, rows, equal, explained, unexplained in book.comparisons():
-        print(f"{name:24} {rows:9} rows {equal:9} equal {ledger.percent(equal, rows):>6} %  "
-              f"{explained:6} explained {unexplained:6} not")
-        for field, count, same, known, unknown in book.field_rows(name):
-            print(f"    {field:20} {count:9} {same:9} {ledger.percent(same, count):>6} %  "
-                  f"{known:6} explained {unknown:6} not")
+    for name, *numbers in book.comparisons():
+        print_row(name, *numbers)
+        for field, *numbers in book.field_rows(name):
+            print_row("    " + field, *numbers)
+
+
+def print_row(name, count, equal, converted, explained, unexplained):
+    print(f"{name:26} {count:9} {equal:9} equal {ledger.percent(equal, count):>6} %  "
+          f"{converted:6} converted {ledger.percent(equal + converted, count):>6} %  "
+          f"{explained:6} explained {unexplained:6} not")
 
 
 def write_differences(book, path):

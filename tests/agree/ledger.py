@@ -24,7 +24,8 @@ class Sheet:
 
     def compare(self, comparison, where, pairs, rule_of=None):
         """One row: pairs is [(field, theirs, ours)]; rule_of(field, theirs, ours) names the class
-        of differences, if any, that the harness has recognised."""
+        of differences, if any, that the harness has recognised; =NAME is a conversion: by each
+        side's own definition both values came out of the packets exactly."""
         self.rows[comparison] += 1
         unequal = [pair for pair in pairs if not pair[1] == pair[2]]
         self.equal[comparison] += not unequal
@@ -39,7 +40,8 @@ class Sheet:
 
 def read_explained():
     """Rows of explained.tsv: comparison, file, where, field are patterns; reason is a sentence.
-    `where` may be @RULE: all differences that the harness recognises as of that class."""
+    `where` may be @RULE: all differences that the harness recognises as of that class; or
+    =CONVERSION: those that it has recomputed."""
     with open(EXPLAINED, newline="") as file:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
@@ -49,9 +51,15 @@ def explains(row, difference):
             and fnmatch.fnmatch(difference.file, row["file"])
             and fnmatch.fnmatch(difference.field, row["field"])):
         return False
+    if row["where"].startswith("="):
+        return difference.rule == row["where"]
     if row["where"].startswith("@"):
         return difference.rule == row["where"][1:]
     return fnmatch.fnmatch(difference.where, row["where"])
+
+
+def is_converted(difference):
+    return difference.reason is not None and (difference.rule or "").startswith("=")
 
 
 def explain(difference, table, used):
@@ -71,8 +79,9 @@ class Ledger:
         self.total = Sheet("")
         self.explained, self.unexplained, self.notes = [], [], []
         self.captures = 0
-        # Rows with an unexplained difference, by comparison.
+        # Rows with an unexplained, with an only explained difference, by comparison.
         self.open_rows = collections.defaultdict(set)
+        self.told_rows = collections.defaultdict(set)
 
     def add(self, sheet):
         self.captures += 1
@@ -81,38 +90,45 @@ class Ledger:
         self.notes += [f"{sheet.name}: {note}" for note in sheet.notes]
         for difference in sheet.differences:
             difference = explain(difference, self.table, self.used)
-            if difference.reason:
-                self.explained.append(difference)
-            else:
-                self.unexplained.append(difference)
-                self.open_rows[difference.comparison].add((difference.file, difference.where))
+            row = (difference.file, difference.where)
+            (self.explained if difference.reason else self.unexplained).append(difference)
+            if not difference.reason:
+                self.open_rows[difference.comparison].add(row)
+            elif not is_converted(difference):
+                self.told_rows[difference.comparison].add(row)
 
     def comparisons(self):
-        """[(comparison, rows, equal, explained, unexplained)]; the last three add up to rows."""
+        """[(comparison, rows, equal, converted, explained, unexplained)]; the last four add up to
+        rows."""
         for name, rows in sorted(self.total.rows.items()):
             equal = self.total.equal[name]
             unexplained = len(self.open_rows[name])
-            yield name, rows, equal, rows - equal - unexplained, unexplained
+            explained = len(self.told_rows[name] - self.open_rows[name])
+            yield name, rows, equal, rows - equal - explained - unexplained, explained, unexplained
 
     def field_rows(self, comparison):
-        """[(field, compared, equal, explained, unexplained)] of one comparison."""
-        explained = collections.Counter(
-            d.field for d in self.explained if d.comparison == comparison)
-        unexplained = collections.Counter(
-            d.field for d in self.unexplained if d.comparison == comparison)
+        """[(field, compared, equal, converted, explained, unexplained)] of one comparison."""
+        counts = {kind: collections.Counter(d.field for d in differences
+                                            if d.comparison == comparison)
+                  for kind, differences in self.kinds().items()}
         for (name, field), count in sorted(self.total.fields.items()):
             if name == comparison:
-                yield (field, count, self.total.equal_fields[name, field], explained[field],
-                       unexplained[field])
+                yield (field, count, self.total.equal_fields[name, field],
+                       *(counts[kind][field] for kind in ("converted", "told", "open")))
+
+    def kinds(self):
+        return {"converted": [d for d in self.explained if is_converted(d)],
+                "told": [d for d in self.explained if not is_converted(d)],
+                "open": self.unexplained}
 
     def idle_rows(self):
         """Rows of explained.tsv that no difference needed."""
         return [row for number, row in enumerate(self.table) if not self.used[number]]
 
-    def classes(self):
-        """[(comparison, reason, count, example)] of the explained differences, most first."""
+    def classes(self, kind):
+        """[(comparison, reason, count, example)] of the differences of a kind, most first."""
         groups = collections.defaultdict(list)
-        for difference in self.explained:
+        for difference in self.kinds()[kind]:
             groups[difference.comparison, difference.reason].append(difference)
         for (comparison, reason), group in sorted(groups.items(), key=lambda g: -len(g[1])):
             yield comparison, reason, len(group), f"{group[0].file} {group[0].where}"
@@ -133,20 +149,25 @@ def markdown(book, folders):
            "Every difference that")
     yield "is not listed by class below, or by name in `tests/agree/explained.tsv`, fails the run."
     yield ""
-    yield "| comparison | rows | all fields equal | % | only explained differences | unexplained |"
-    yield "|---|--:|--:|--:|--:|--:|"
-    for name, rows, equal, explained, unexplained in book.comparisons():
-        yield (f"| {name} | {rows} | {equal} | {percent(equal, rows)} | {explained} | "
-               f"{unexplained} |")
+    yield ("*Converted* are values of two definitions, both recomputed from the segment lines of "
+           "`--json --segments`:")
+    yield ("tcptrace's by tcptrace's rules, synfin's by the words of its field table. Each must come "
+           "out exactly as printed.")
+    yield "Why synfin defines otherwise: [tcptrace.md](tcptrace.md)."
+    yield ""
+    yield "| comparison | rows | equal | % | converted | % with these | explained | unexplained |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    for name, *numbers in book.comparisons():
+        yield markdown_row(name, *numbers)
     for name, *_ in book.comparisons():
         yield from markdown_fields(book, name)
-    yield ""
-    yield "## Differences, by class"
-    yield ""
-    yield "| comparison | values | reason | example |"
-    yield "|---|--:|---|---|"
-    for comparison, reason, count, example in book.classes():
-        yield f"| {comparison} | {count} | {reason} | `{example}` |"
+    yield from markdown_classes("Conversions", book.classes("converted"))
+    yield from markdown_classes("Differences, by class", book.classes("told"))
+
+
+def markdown_row(name, count, equal, converted, explained, unexplained):
+    return (f"| {name} | {count} | {equal} | {percent(equal, count)} | {converted} | "
+            f"{percent(equal + converted, count)} | {explained} | {unexplained} |")
 
 
 def markdown_fields(book, name):
@@ -156,11 +177,20 @@ def markdown_fields(book, name):
     yield ""
     yield f"## {name}, field by field"
     yield ""
-    yield "| field | values | equal | % | explained | unexplained |"
-    yield "|---|--:|--:|--:|--:|--:|"
-    for field, count, equal, explained, unexplained in rows:
-        yield (f"| {field} | {count} | {equal} | {percent(equal, count)} | {explained} | "
-               f"{unexplained} |")
+    yield "| field | values | equal | % | converted | % with these | explained | unexplained |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    for row in [*rows, ("all", *map(sum, zip(*(numbers for _, *numbers in rows))))]:
+        yield markdown_row(*row)
+
+
+def markdown_classes(title, classes):
+    yield ""
+    yield f"## {title}"
+    yield ""
+    yield "| comparison | values | reason | example |"
+    yield "|---|--:|---|---|"
+    for comparison, reason, count, example in classes:
+        yield f"| {comparison} | {count} | {reason} | `{example}` |"
 
 
 def show(difference):

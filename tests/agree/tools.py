@@ -165,3 +165,10 @@ def tcptrace(capture):
     names = [name.strip().replace(" ", "_") for name in next(rows)]
     return [dict(zip(names, (value.strip() for value in row)))
             for row in rows if len(row) == len(names)]
+
+
+def last_time(capture):
+    """The time of the last packet of the capture, of any kind, in decimal seconds since 1970."""
+    command = ["tshark", "-n", "-T", "fields", "-e", "frame.time_epoch", "-r"]
+    times = cached(command, capture).split()
+    return decimal.Decimal(times[-1].decode())
