@@ -200,8 +200,6 @@ enum sf_dir sf_key_ipv4(const uint8_t *addresses, uint16_t src_port, uint16_t ds
 bool sf_decode_plain(const struct sf_decoder *decoder, const struct sf_packet *packet,
                      struct sf_segment *seg);
 
-uint64_t sf_hash(const void *octets, size_t len, uint64_t seed);
-
 /* Ones' complement sum of octets in the machine's order, added to `sum`: RFC 1071. */
 uint64_t sf_checksum_add(uint64_t sum, const uint8_t *octets, size_t len);
 uint16_t sf_checksum_fold(uint64_t sum);

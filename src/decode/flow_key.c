@@ -1,16 +1,10 @@
 /* The canonical order of the two ends of a connection, the scope they live in, the keyed hash. */
-#include "decode_internal.h"
 
 #include <endian.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-uint64_t sf_hash(const void *octets, size_t len, uint64_t seed)
-{
-    return XXH3_64bits_withSeed(octets, len, seed);
-}
+#include "decode_internal.h"
+#include "synfin/hash.h"
 
 void sf_walk_vlan(struct sf_walk *walk, uint16_t tci)
 {
@@ -70,7 +64,7 @@ static uint64_t set_ipv4(struct sf_flow_key *key, const struct sf_ip *ip, enum s
     uint32_t src = sf_be32(ip->src), dst = sf_be32(ip->dst);
     uint64_t addresses = dir == SF_FROM_0 ? (uint64_t)src << 32 | dst : (uint64_t)dst << 32 | src;
     const uint64_t words[] = {addresses, ports_word(key, scope->tunnels), scope->ids, scope->vlans};
-    return XXH3_64bits_withSeed(words, sizeof(words), seed);
+    return sf_hash_4(words, seed);
 }
 
 static uint64_t set_ipv6(struct sf_flow_key *key, const struct sf_ip *ip, enum sf_dir dir,
@@ -86,7 +80,7 @@ static uint64_t set_ipv6(struct sf_flow_key *key, const struct sf_ip *ip, enum s
     words[4] = ports_word(key, scope->tunnels);
     words[5] = scope->ids;
     words[6] = scope->vlans;
-    return XXH3_64bits_withSeed(words, sizeof(words), seed);
+    return sf_hash_7(words, seed);
 }
 
 /* SF_FROM_0 when the sender is the smaller end. Computed, not branched on: which way a segment
@@ -132,6 +126,6 @@ enum sf_dir sf_key_ipv4(const uint8_t *addresses, uint16_t src_port, uint16_t ds
     memcpy(key->addr[0], &octets[0], 4);
     memcpy(key->addr[1], &octets[1], 4);
     const uint64_t words[] = {(uint64_t)first << 32 | second, ports_word(key, 0), 0, 0};
-    *hash = XXH3_64bits_withSeed(words, sizeof(words), seed);
+    *hash = sf_hash_4(words, seed);
     return is_smaller ? SF_FROM_0 : SF_FROM_1;
 }

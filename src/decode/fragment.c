@@ -1,5 +1,6 @@
 /* IP fragments put together as far as the TCP header needs: the head's octets and what came. */
 #include "decode_internal.h"
+#include "synfin/hash.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,9 +3,7 @@
 #include <sha1.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
+#include "synfin/hash.h"
 #include "track_internal.h"
 
 enum { TCP_PROTOCOL = 6 };
@@ -96,7 +94,7 @@ void sf_record_uid(const struct sf_flow *flow, char out[24])
     const struct sf_endpoint *server = &flow->ep[1 - flow->client];
     uint32_t isn = client->has_iss ? client->base.n : server->has_iss ? server->base.n : 0;
     put_be64(input + n + 12, (uint64_t)flow->first_ns ^ (uint64_t)isn << 32);
-    XXH128_canonical_t digest; /* the same on machines of either byte order */
-    XXH128_canonicalFromHash(&digest, XXH3_128bits(input, n + 20));
-    encode(out, digest.digest, 12, base64_url);
+    uint8_t digest[SF_DIGEST];
+    sf_hash_digest(input, n + 20, digest);
+    encode(out, digest, 12, base64_url);
 }
