@@ -61,7 +61,7 @@ struct sf_event *sf_event_add(struct sf_tracker *t, const struct sf_flow *flow, 
     }
     struct sf_event *event = &t->events[t->event_count++];
     *event = (struct sf_event){.packet = t->now_packet,
-                               .t_ns = t->now_ns - flow->first_ns,
+                               .t_ns = t->event_ns - flow->first_ns,
                                .conn = flow->id,
                                .key = flow->key,
                                .client = (enum sf_dir)flow->client,

@@ -450,7 +450,7 @@ static void advance(struct sf_tracker *t, sf_ns now)
 {
     if (now <= t->now_ns)
         return;
-    t->now_ns = now;
+    t->now_ns = t->event_ns = now;
     expire(t);
 }
 
@@ -520,6 +520,7 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     release_handed_out(t);
     t->now_packet = seg->packet;
     advance(t, seg->ts_ns);
+    t->event_ns = seg->ts_ns;
     struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
     if (flow != NULL && flow->is_steady && sf_steady_segment(t, flow, seg, out)) {
         if (has_limits(t))
@@ -566,6 +567,7 @@ void sf_tracker_icmp(struct sf_tracker *t, const struct sf_icmp_quote *quote)
     release_handed_out(t);
     t->now_packet = quote->packet;
     advance(t, quote->ts_ns);
+    t->event_ns = quote->ts_ns;
     struct sf_flow *flow = sf_flow_table_find(t->table, &quote->key, quote->hash);
     if (flow == NULL || flow->is_tomb)
         return;
@@ -643,6 +645,7 @@ void sf_tracker_finish(struct sf_tracker *t)
     release_handed_out(t);
     while (forget_oldest_tomb(t))
         continue;
+    t->event_ns = t->now_ns;
     size_t count = sf_flow_table_count(t->table);
     struct sf_flow **flows = malloc((count + 1) * sizeof *flows);
     if (flows == NULL) {

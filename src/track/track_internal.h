@@ -85,6 +85,7 @@ struct sf_tracker {
     struct sf_flow_table *table;
     sf_ns now_ns;        /* latest time of any packet */
     uint64_t now_packet; /* the segment at hand, for events */
+    sf_ns event_ns;      /* its time, or that of an expiry: packets may come late */
     uint64_t next_id;
     struct sf_track_totals totals; /* but for `open` */
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What real sockets did, beside what synfin said of it while it watched: sockets.py SYNFIN"""
+import contextlib
 import select
 import socket
 import struct
@@ -112,20 +113,15 @@ def zero_window(host, port):
     """The far end reads nothing until its buffer and then the near end's are full."""
     near, far = pair(host, port)
     near.settimeout(1)
-    try:
-        while True:
-            near.send(bytes(65536))
-    except TimeoutError:
-        pass
-    near.settimeout(lab.PATIENCE)
-    near.shutdown(socket.SHUT_WR)
     octets = 0
-    while more := len(far.recv(1 << 20)):
-        octets += more
+    with contextlib.suppress(TimeoutError):
+        while True:
+            octets += near.send(bytes(65536))
+    receive(far, octets)
     resent = resent_segments(near)
-    far.close()
-    receive(near, 1)
     near.close()
+    receive(far, 1)
+    far.close()
     names = ["retransmission"] * (resent > 0) + ["window_full", "zero_window", "zero_window_probe"]
     return dict(octets=[octets, 0], resent=[resent, 0], anomalies=names)
 

@@ -118,6 +118,15 @@ def view_results(script):
                 yield number, int(match[1] or 1), path, value
 
 
+def misdated_changes(number, record, events):
+    """Changes to which the timeline gives another time than their event."""
+    told = {(packet, conn, *change): t for packet, t, conn, *change in events}
+    for packet, t, end, *change in json_timeline(record):
+        at = told.get((packet, number, end, "state", *change), t)
+        if at != t:
+            yield f"record {number}: {change} of packet {packet} at {t}, its event at {at}"
+
+
 def run(command):
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if result.returncode not in (0, 1) or result.returncode == 1 and "synfin" in str(command[0]):
@@ -144,6 +153,8 @@ def check_variant(tools, script, transform, form, folder):
         pairs = list(zip(events, direct["events"]))
         first = next((p for p in pairs if p[0] != p[1]), (len(events), len(direct["events"])))
         yield f"events differ first at {first[0]}, the tracker says {first[1]}"
+    for number, record in records.items():
+        yield from misdated_changes(number, record, events)
     for line, number, path, value in view_results(script):
         if not same(value, lookup(records[number], path)):
             yield f"line {line}: {path} is {word(lookup(records[number], path))}, not {value}"
