@@ -51,6 +51,39 @@ def compare_presence(sheet, synfin, packets, unread):
                       [("is_tcp", number in packets, number in ours)])
 
 
+def compare_numbers(sheet, synfin, packets):
+    """One row per segment: what it says of the header is what tshark reads there. Sequence numbers
+    are relative to a number that each end's SYN, else its first packet, settles anew. Where a SYN
+    was not captured tshark takes the scale of the other for granted, synfin does not."""
+    misread, zeros = misread_streams(synfin, packets), {}
+    whole = {connection["id"] for connection in synfin["connections"]
+             if None not in (connection[end]["isn"] for end in ("client", "server"))}
+    for segment in synfin["segments"]:
+        packet = packets.get(segment["packet"])
+        if packet is None:
+            continue
+        source, target = ((segment["conn"], end) for end in packet.ends)
+        if segment["seq"] == 0 and "S" in segment["flags"]:
+            zeros[source] = packet.seq
+        zero = zeros.setdefault(source, (packet.seq - segment["seq"]) % 2**32)
+        pairs = [("flags", packet.flags & 0x3f, bits(segment["flags"])),
+                 ("len", packet.length, segment["len"]),
+                 ("seq", packet.seq, (zero + segment["seq"]) % 2**32)]
+        if segment["conn"] in whole:
+            pairs.append(("window", packet.window, segment["window"]))
+        if segment["ack"] is not None:
+            zero = zeros.setdefault(target, (packet.ack - segment["ack"]) % 2**32)
+            pairs.append(("ack", packet.ack, (zero + segment["ack"]) % 2**32))
+        rule = "frame_length" if packet.stream in misread else None
+        sheet.compare("tshark numbers", f"packet {segment['packet']} stream {packet.stream}", pairs,
+                      lambda *_, rule=rule: rule)
+
+
+def bits(flags):
+    """A segment line's letters as the header's bits, without those of ECN."""
+    return sum(1 << "FSRP.U".index(letter) for letter in set(flags) & set("FSRP.U"))
+
+
 def compare_completeness(sheet, synfin, packets, completeness):
     merged = merged_streams(synfin, packets)
     held = collections.Counter(

@@ -62,6 +62,7 @@ def read_and_compare(options, path, sheet):
         packets, unread = tools.tshark_packets(path)
     if "tshark" in options.peers:
         against_tshark.compare_presence(sheet, synfin, packets, unread)
+        against_tshark.compare_numbers(sheet, synfin, packets)
         against_tshark.compare_labels(sheet, synfin, packets)
         against_tshark.compare_completeness(sheet, synfin, packets,
                                             tools.tshark_completeness(path))

@@ -115,7 +115,7 @@ class Evidence:
             everything, {end: record[end]["window_scale"] for end in ENDS})
 
     def sender(self, line, packets):
-        """By address: `from` of a segment line may have been written before the roles were known."""
+        """By address: `from` of a line may have been written before the roles were known."""
         source = packets[line["packet"]].ends[0] if line["packet"] in packets else None
         ends = {(self.record[end]["ip"], self.record[end]["port"]): end for end in reversed(ENDS)}
         return ends.get(source, line["from"])

@@ -145,14 +145,14 @@ def markdown(book, folders):
     """The table as docs/agreement.md holds it."""
     yield "# Agreement"
     yield ""
-    yield (f"{book.captures} captures ({', '.join(folders)}), written by `scripts/agree --markdown`. "
-           "Every difference that")
-    yield "is not listed by class below, or by name in `tests/agree/explained.tsv`, fails the run."
+    yield f"{book.captures} captures ({', '.join(folders)}), written by `scripts/agree --markdown`."
+    yield ("Every difference that is not listed by class below, or by name in "
+           "`tests/agree/explained.tsv`, fails the run.")
     yield ""
     yield ("*Converted* are values of two definitions, both recomputed from the segment lines of "
            "`--json --segments`:")
-    yield ("tcptrace's by tcptrace's rules, synfin's by the words of its field table. Each must come "
-           "out exactly as printed.")
+    yield ("tcptrace's by tcptrace's rules, synfin's by the words of its field table. Each must "
+           "come out exactly as printed.")
     yield "Why synfin defines otherwise: [tcptrace.md](tcptrace.md)."
     yield ""
     yield "| comparison | rows | equal | % | converted | % with these | explained | unexplained |"
