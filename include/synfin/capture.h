@@ -57,6 +57,7 @@ struct sf_capture_totals {
     uint64_t packets;  /* handed out, filtered ones included */
     uint64_t filtered; /* of them, turned down by the filter */
     uint64_t dropped;  /* by the kernel: pcap_stats live, interface statistics blocks in pcapng */
+    bool is_dropped_known; /* each input told it, or some dropped for certain; else dropped is 0 */
 };
 
 struct sf_capture;

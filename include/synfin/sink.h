@@ -29,6 +29,7 @@ struct sf_summary {
     uint64_t undecoded[SF_VERDICT_COUNT]; /* [OK] is 0 */
     uint64_t connections, capture_duplicates, dropped, evicted, late_segments;
     uint64_t open, opening; /* in the table now: not closed; of them, still in the handshake */
+    bool is_dropped_known;  /* else dropped is 0 */
     const struct sf_input_report *inputs;
     size_t input_count;
     bool truncated_input;

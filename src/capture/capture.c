@@ -380,10 +380,14 @@ int sf_capture_open_twin(struct sf_capture **out, const struct sf_capture *like,
 struct sf_capture_totals sf_capture_totals(struct sf_capture *capture)
 {
     struct sf_capture_totals totals = capture->totals;
+    bool is_silent = capture->live == NULL && capture->inputs == NULL;
     if (capture->live != NULL)
         totals.dropped = sf_live_dropped(capture->live);
-    for (size_t i = 0; capture->inputs != NULL && i < capture->report_count; i++)
+    for (size_t i = 0; capture->inputs != NULL && i < capture->report_count; i++) {
         totals.dropped += sf_input_dropped(&capture->inputs[i]);
+        is_silent = is_silent || !capture->inputs[i].tells_dropped;
+    }
+    totals.is_dropped_known = !is_silent || totals.dropped > 0;
     return totals;
 }
 

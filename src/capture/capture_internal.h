@@ -154,6 +154,7 @@ struct sf_input {
     size_t interface_count;
     size_t interface_capacity;
     uint64_t dropped; /* told by the sections before */
+    bool tells_dropped;
     sf_ns last_ns;
     struct sf_packet head; /* the next packet, while merging */
     union {

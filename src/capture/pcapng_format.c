@@ -113,8 +113,10 @@ static enum outcome read_statistics(struct sf_input *input, const struct block *
     struct sf_reader r = sf_reader_of(block->body + 12, block->body_len - 12);
     struct option option;
     while (next_option(input, &r, &option)) {
-        if ((option.code == ISB_IFDROP || option.code == ISB_OSDROP) && option.len == 8)
-            dropped += sf_input_u64(input, option.value);
+        if ((option.code != ISB_IFDROP && option.code != ISB_OSDROP) || option.len != 8)
+            continue;
+        dropped += sf_input_u64(input, option.value);
+        input->tells_dropped = true;
     }
     input->interfaces[index].dropped = dropped; /* counts since the start of the capture */
     return HANDLED;

@@ -30,12 +30,14 @@ static bool any_input_damaged(const struct sf_input_report *reports, size_t coun
 static void summarize(const struct sf_ending *ending, struct sf_summary *out)
 {
     const struct sf_intake *intake = ending->intake;
+    struct sf_capture_totals captured = sf_capture_totals(intake->capture);
     *out = (struct sf_summary){
         .packets = sf_intake_packets(intake),
         .tcp_packets = intake->tcp_packets,
         .connections = ending->tracked.connections,
         .capture_duplicates = ending->tracked.capture_duplicates,
-        .dropped = sf_capture_totals(intake->capture).dropped,
+        .dropped = captured.dropped,
+        .is_dropped_known = captured.is_dropped_known,
         .evicted = ending->tracked.evicted,
         .late_segments = ending->tracked.late_segments,
         .open = ending->tracked.open,

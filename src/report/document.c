@@ -145,7 +145,8 @@ int sf_document_end(struct sf_buffer *buffer, const struct sf_summary *summary,
     lost |= set(tree, "undecoded", undecoded_of(summary));
     lost |= set(tree, "connections", count_of(summary->connections));
     lost |= set(tree, "capture_duplicates", count_of(summary->capture_duplicates));
-    lost |= set(tree, "dropped", count_of(summary->dropped));
+    json_t *dropped = summary->is_dropped_known ? count_of(summary->dropped) : json_null();
+    lost |= set(tree, "dropped", dropped);
     lost |= set(tree, "evicted", count_of(summary->evicted));
     lost |= set(tree, "late_segments", count_of(summary->late_segments));
     lost |= set(tree, "truncated_input", json_boolean(summary->truncated_input));
@@ -506,7 +507,7 @@ static json_t *end_type(void)
         "dropped", "evicted",     "late_segments"};
     json_t *line = line_type("end");
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
-        add_property(line, counts[i], count_type(false));
+        add_property(line, counts[i], count_type(strcmp(counts[i], "dropped") == 0));
     add_property(line, "undecoded", undecoded_type());
     add_property(line, "truncated_input", type_of("boolean", false));
     add_property(line, "inputs", list_type(input_type()));

@@ -202,8 +202,6 @@ static void put_totals(struct sf_buffer *out, const struct sf_summary *summary, 
         {"tcp_packets_total", "counter", "Packets that gave a TCP segment.", summary->tcp_packets},
         {"capture_duplicates_total", "counter", "TCP packets captured more than once.",
          summary->capture_duplicates},
-        {"dropped_packets_total", "counter", "Packets that the kernel dropped while capturing.",
-         summary->dropped},
         {"late_segments_total", "counter",
          "Segments that came after their connection had been reported.", summary->late_segments},
         {"evicted_connections_total", "counter",
@@ -218,6 +216,11 @@ static void put_totals(struct sf_buffer *out, const struct sf_summary *summary, 
         put_head(out, totals[i].name, totals[i].type, totals[i].help);
         put_sample(out, totals[i].name, "", totals[i].value);
     }
+    if (!summary->is_dropped_known) /* a classic pcap does not tell: no series, not 0 */
+        return;
+    put_head(out, "dropped_packets_total", "counter",
+             "Packets that the kernel dropped while capturing.");
+    put_sample(out, "dropped_packets_total", "", summary->dropped);
 }
 
 static int write_metrics(struct sf_sink *sink, const struct sf_summary *summary,

@@ -530,7 +530,22 @@ static void pcapng_drops_are_the_last_count_of_each_interface(void **state)
     put_statistics(&image, 0, 0, 1000);
     read_one(&image);
     assert_int_equal(result.totals.dropped, 8 + 120 + 1000);
+    assert_true(result.totals.is_dropped_known);
     assert_int_equal(result.count, 0);
+}
+
+static void pcapng_none_dropped_is_known_from_its_statistics(void **state)
+{
+    (void)state;
+    struct image image = {0};
+    put_section(&image);
+    put_interface(&image, 1, 0, 6, 0);
+    read_one(&image);
+    assert_false(result.totals.is_dropped_known);
+    put_statistics(&image, 0, 0, 0);
+    read_one(&image);
+    assert_int_equal(result.totals.dropped, 0);
+    assert_true(result.totals.is_dropped_known);
 }
 
 /* --- damage --- */
@@ -1093,6 +1108,7 @@ int main(void)
         cmocka_unit_test(pcapng_simple_and_old_packets),
         cmocka_unit_test(pcapng_timestamps),
         cmocka_unit_test(pcapng_drops_are_the_last_count_of_each_interface),
+        cmocka_unit_test(pcapng_none_dropped_is_known_from_its_statistics),
         cmocka_unit_test(cut_at_every_length),
         cmocka_unit_test(every_octet_changed),
         cmocka_unit_test(hostile_lengths),
