@@ -22,6 +22,8 @@ struct sf_packet {
     const uint8_t *data;
 };
 
+enum { SF_BUFFER_MIB_DEFAULT = 64 };
+
 struct sf_capture_options {
     const char *const *files; /* "-" is standard input */
     size_t file_count;

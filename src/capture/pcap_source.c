@@ -7,8 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define SNAPLEN_OFFLINE    262144
-#define BUFFER_DEFAULT_MIB 64
+#define SNAPLEN_OFFLINE 262144
 
 /* Where the numbers in files and those in libpcap's interface differ (pcap/dlt.h). */
 static const struct {
@@ -188,7 +187,7 @@ static int fail_interface(struct sf_error *err, const char *name, const char *wh
 
 static void set_up(pcap_t *pcap, const struct sf_capture_options *options)
 {
-    uint32_t mib = options->buffer_mib != 0 ? options->buffer_mib : BUFFER_DEFAULT_MIB;
+    uint32_t mib = options->buffer_mib != 0 ? options->buffer_mib : SF_BUFFER_MIB_DEFAULT;
     pcap_set_snaplen(pcap, (int)sf_live_snaplen(options));
     pcap_set_timeout(pcap, SF_RING_TIMEOUT_MS);
     pcap_set_buffer_size(pcap, mib < 2047 ? (int)(mib << 20) : INT32_MAX);

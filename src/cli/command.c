@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "doctor.h"
 #include "explain.h"
 #include "options.h"
 #include "pipeline.h"
@@ -104,7 +105,7 @@ static const struct {
     int (*run)(int count, char **words); /* the words after the command */
 } commands[] = {
     {"explain", sf_explain_run}, {"fields", run_fields}, {"anomalies", run_anomalies},
-    {"schema", run_schema},      {"sql", run_absent},    {"doctor", run_absent},
+    {"schema", run_schema},      {"sql", run_absent},    {"doctor", sf_doctor_run},
 };
 
 int sf_command_run(int count, char **words)

@@ -455,6 +455,7 @@ void sf_options_help(FILE *out)
           "       synfin [options] -i IFACE [BPF]        live\n"
           "       synfin explain FILE ... [--conn ID | --where EXPR]   a life as a ladder\n"
           "       synfin fields | anomalies [NAME] | schema\n"
+          "       synfin doctor [-i IFACE] [--json]      what could spoil a capture here\n"
           "\n"
           "Reads TCP packets and tells the life of every connection.\n"
           "\n",

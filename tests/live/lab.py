@@ -84,8 +84,8 @@ def new_network():
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def switch_off(name, offload):
-    value = ctypes.create_string_buffer(struct.pack("II", offload, 0))
+def switch(name, offload, is_on):
+    value = ctypes.create_string_buffer(struct.pack("II", offload, is_on))
     request = struct.pack("16sP", name.encode(), ctypes.addressof(value))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, SIOCETHTOOL, request)
@@ -135,7 +135,7 @@ class Lab:
         for name, own, peer, is_far in ends:
             with self.place(is_far):
                 for offload in OFFLOADS:
-                    switch_off(name, offload)
+                    switch(name, offload, False)
             self.ip("link set", name, "addrgenmode none up", far=is_far)
             self.ip("addr add", f"{own}/24 dev", name, far=is_far)
             self.ip("neigh add", peer, "lladdr", lladdr(peer), "dev", name, far=is_far)
