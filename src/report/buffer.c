@@ -87,12 +87,9 @@ void sf_put_signed(struct sf_buffer *buffer, int64_t n)
     sf_put_count(buffer, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 }
 
-/* value / 10^decimals, trailing zeros left away. */
-static void put_fixed(struct sf_buffer *buffer, bool negative, uint64_t value, unsigned decimals)
+/* value / unit, a power of ten known to the compiler; trailing zeros left away. */
+static inline void put_fixed(struct sf_buffer *buffer, bool negative, uint64_t value, uint64_t unit)
 {
-    uint64_t unit = 1;
-    for (unsigned i = 0; i < decimals; i++)
-        unit *= 10;
     if (negative && value != 0)
         sf_put_char(buffer, '-');
     sf_put_count(buffer, value / unit);
@@ -110,13 +107,13 @@ static void put_fixed(struct sf_buffer *buffer, bool negative, uint64_t value, u
 
 void sf_put_seconds(struct sf_buffer *buffer, sf_ns ns)
 {
-    put_fixed(buffer, ns < 0, ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, 9);
+    put_fixed(buffer, ns < 0, ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, UINT64_C(1000000000));
 }
 
 void sf_put_real(struct sf_buffer *buffer, double x)
 {
     if (fabs(x) < 1e15)
-        put_fixed(buffer, x < 0, (uint64_t)llround(fabs(x) * 1000), 3);
+        put_fixed(buffer, x < 0, (uint64_t)llround(fabs(x) * 1000), 1000);
     else
         sf_put_format(buffer, "%.17g", x);
 }
@@ -173,9 +170,12 @@ static size_t utf8_length(const unsigned char *p)
     return 0;
 }
 
-static bool is_plain_json(unsigned char c)
+/* Whether a JSON string holds the octet as it is: a bit for each, those of longer UTF-8 characters,
+ * control characters, '"' and '\\' are 0. */
+static inline bool is_plain_json(unsigned char c)
 {
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    static const uint64_t plain[4] = {UINT64_C(0xfffffffb00000000), UINT64_C(0x7fffffffefffffff)};
+    return plain[c >> 6] >> (c & 63) & 1;
 }
 
 static void put_json_escape(struct sf_buffer *buffer, unsigned char c)

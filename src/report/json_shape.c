@@ -197,18 +197,33 @@ static bool is_absent(const struct sf_field *field, const struct sf_record *reco
            (field->type == SF_FIELD_TUNNELS && record->tunnel_count == 0);
 }
 
-/* Two thirds of the fields are counts, most of them one digit: literal and value in one go. Returns
- * false, and writes nothing, when the count has more digits or is not known. */
-static bool put_short_count(struct sf_buffer *buffer, const char *before, size_t before_len,
-                            uint64_t n)
+/* Literals are short: so many octets are copied in one go, whatever stands behind the literal. The
+ * literals end with as many octets to spare. */
+enum { LITERAL_COPY = 32 };
+
+static void put_literal(struct sf_buffer *buffer, const char *literal, size_t len)
 {
-    char *at = n < 10 ? sf_buffer_reserve(buffer, before_len + 1) : NULL;
-    if (at == NULL)
-        return false;
-    memcpy(at, before, before_len);
-    at[before_len] = (char)('0' + n);
-    buffer->len += before_len + 1;
-    return true;
+    char *at = len <= LITERAL_COPY ? sf_buffer_reserve(buffer, LITERAL_COPY) : NULL;
+    if (at == NULL) {
+        sf_put(buffer, literal, len);
+        return;
+    }
+    memcpy(at, literal, LITERAL_COPY);
+    buffer->len += len;
+}
+
+/* Two thirds of the fields are counts, most of them one digit. */
+static void put_count_field(struct sf_buffer *buffer, const char *literal, size_t len, uint64_t n)
+{
+    char *at = n < 10 && len <= LITERAL_COPY ? sf_buffer_reserve(buffer, LITERAL_COPY + 1) : NULL;
+    if (at == NULL) {
+        put_literal(buffer, literal, len);
+        put_count(buffer, n);
+        return;
+    }
+    memcpy(at, literal, LITERAL_COPY);
+    at[len] = (char)('0' + n);
+    buffer->len += len + 1;
 }
 
 static void put_field(const struct sf_json_shape *shape, struct sf_buffer *buffer,
@@ -218,10 +233,11 @@ static void put_field(const struct sf_json_shape *shape, struct sf_buffer *buffe
     const char *before = shape->literals.data + step->before;
     if (step->may_be_absent && is_absent(field, record))
         return;
-    if (field->type != SF_FIELD_COUNT ||
-        !put_short_count(buffer, before, step->before_len,
-                         *(const uint64_t *)sf_field_at(field, record))) {
-        sf_put(buffer, before, step->before_len);
+    if (field->type == SF_FIELD_COUNT) {
+        put_count_field(buffer, before, step->before_len,
+                        *(const uint64_t *)sf_field_at(field, record));
+    } else {
+        put_literal(buffer, before, step->before_len);
         put_value(buffer, field, record);
     }
     if (step->after_len > 0)
@@ -394,6 +410,9 @@ int sf_json_shape_make(struct sf_json_shape *shape, const struct sf_field *const
             add_field(&m, &table[i]) != 0)
             return sf_fail(err, "out of memory");
     close_objects(&m, 0);
+    char *spare = sf_buffer_reserve(&shape->literals, LITERAL_COPY);
+    if (spare != NULL)
+        memset(spare, 0, LITERAL_COPY);
     return sf_buffer_check(&shape->literals, err);
 }
 
