@@ -10,6 +10,7 @@ struct sf_output {
     char *path, *part; /* NULL for standard output; part is NULL when written in place */
     bool line_flush;   /* write after each line */
     bool gone;         /* the reader went away: what is put here is dropped */
+    bool keeps_old;    /* a file of that name that is there at the end is not replaced */
     uint64_t written;  /* octets of the present file, without those still in the buffer */
 };
 
@@ -25,7 +26,9 @@ int sf_output_line(struct sf_output *output, struct sf_error *err);
 /* Writes all that waits. 0, or -1 with *err. */
 int sf_output_flush(struct sf_output *output, struct sf_error *err);
 
-/* Finishes the file and opens the next; standard output goes on as it is. 0, or -1 with *err. */
+/* Finishes the file and opens the next; standard output goes on as it is. With `path` NULL the next
+ * has the same name, and should nobody have moved the old one away until it is whole, it gets a
+ * number behind its name. 0, or -1 with *err. */
 int sf_output_next(struct sf_output *output, const char *path, struct sf_error *err);
 
 /* Writes all that waits, closes, and gives a file its name. 0, or -1 with *err. */

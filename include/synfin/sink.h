@@ -51,6 +51,7 @@ struct sf_summary {
 };
 
 struct sf_sink_options {
+    const char *path; /* in place of the one that the argument names, NULL: that */
     const struct sf_field *const *fields; /* chosen by --fields, NULL: the format's own */
     size_t field_count;
     const struct sf_field *sort; /* NULL: the format's own order */
@@ -88,8 +89,8 @@ struct sf_sink {
     int (*interim)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
     int (*finish)(struct sf_sink *sink, const struct sf_summary *summary, struct sf_error *err);
     /* The file is complete by itself but for what stands only after the last record; the next one
-     * is at `path`, and meta comes again. NULL: what the sink writes makes sense only as a whole.
-     */
+     * is at `path` as in sf_output_next(), and meta comes again. NULL: what the sink writes makes
+     * sense only as a whole. */
     int (*next_file)(struct sf_sink *sink, const char *path, struct sf_error *err);
     void (*close)(struct sf_sink *sink); /* frees the sink; also after an error */
     struct sf_output *output; /* where its lines go, NULL: it is not lines that it writes */

@@ -21,7 +21,6 @@ enum kind {
     WHEN,    /* enum sf_when */
     JSON,    /* -o json */
     IGNORED, /* accepted: always so */
-    ABSENT,  /* known, takes a value, not built in */
 };
 
 static const struct option {
@@ -65,6 +64,12 @@ static const struct option {
      "leave segments with a wrong checksum out"},
     {'B', NULL, "MIB", COUNT, AT(buffer_mib), false, "live: capture buffer"},
     {'s', "snaplen", "LEN", COUNT, AT(snaplen), false, "live: octets to capture of each packet"},
+    {'G', NULL, "S", SECONDS, AT(rotate_ns), false,
+     "live: a new output file each S seconds (%H...)"},
+    {'C', NULL, "MB", COUNT, AT(rotate_megabytes), false,
+     "live: a new output file after MB megabytes"},
+    {'W', NULL, "N", COUNT, AT(rotate_files), false,
+     "with -C: N files in turn; with -G: end after N"},
     {0, "update-interval", "S", SECONDS, AT(update_interval_ns), true,
      "live json: a line for what is open so long, each S (60)"},
     {'Z', NULL, "USER", WORD, AT(user), false, "become USER once all is open (live: nobody)"},
@@ -79,9 +84,6 @@ static const struct option {
     {'h', "help", NULL, FLAG, AT(want_help), false, "print this page"},
     {'n', NULL, NULL, IGNORED, 0, false, NULL}, /* names are never resolved */
     {'p', NULL, NULL, UNFLAG, AT(promiscuous), false, NULL},
-    {'G', NULL, "S", ABSENT, 0, false, NULL},
-    {'C', NULL, "MB", ABSENT, 0, false, NULL},
-    {'W', NULL, "N", ABSENT, 0, false, NULL},
 };
 
 enum { OPTIONS = sizeof options_table / sizeof options_table[0] };
@@ -220,7 +222,6 @@ static int note_given(struct sf_cli_options *options, const struct option *optio
 static int apply(struct sf_cli_options *options, const struct option *option, const char *value,
                  struct sf_error *err)
 {
-    char name[32];
     void *at = (char *)options + option->offset;
     switch (option->kind) {
     case FLAG:
@@ -251,7 +252,6 @@ static int apply(struct sf_cli_options *options, const struct option *option, co
             return -1;
         break;
     case IGNORED: break;
-    case ABSENT: return sf_fail(err, "%s is not built in yet", spelled(option, name));
     }
     if (option->offset == AT(top))
         options->has_top = true;

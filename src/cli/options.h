@@ -38,7 +38,9 @@ struct sf_cli_options {
     sf_ns linger_ns;
     sf_ns idle_timeout_ns;
     uint64_t max_memory;
-    sf_ns update_interval_ns; /* live, 0: none */
+    sf_ns update_interval_ns;                /* live, 0: none */
+    sf_ns rotate_ns;                         /* -G, 0: not by time */
+    uint64_t rotate_megabytes, rotate_files; /* -C, -W */
     bool vlan_key, strict, verify_checksums;
     uint64_t buffer_mib, snaplen;
     const char *user; /* -Z */

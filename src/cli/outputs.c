@@ -130,6 +130,108 @@ static int check_standard_output(const char *const *words, size_t count, const c
     return 0;
 }
 
+static sf_ns machine_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now); /* file names tell it */
+    return (sf_ns)now.tv_sec * SF_SEC + now.tv_nsec;
+}
+
+static uint64_t octets_of(const struct sf_sink *sink)
+{
+    return sink->output->written + sink->output->buffer.len;
+}
+
+/* `path` NULL: the same name again. */
+static int begin_file(struct sf_outputs *outputs, size_t i, const char *path, struct sf_error *err)
+{
+    struct sf_sink *sink = outputs->sinks[i];
+    if (sink->next_file(sink, path, err) != 0)
+        return -1;
+    return sink->meta == NULL ? 0 : sink->meta(sink, &outputs->meta, err);
+}
+
+static int rotate(struct sf_outputs *outputs, size_t i, sf_ns now, struct sf_error *err)
+{
+    struct sf_rotation *rotation = &outputs->rotations[i];
+    if (sf_rotation_next(rotation, now, err) != 0)
+        return -1;
+    return begin_file(outputs, i, rotation->path, err);
+}
+
+static int make_room(struct sf_outputs *outputs, size_t i, struct sf_error *err)
+{
+    struct sf_rotation *rotation = &outputs->rotations[i];
+    if (rotation->options == NULL || rotation->options->rotate_megabytes == 0)
+        return 0;
+    sf_ns same = rotation->begun_ns; /* by size alone: time is looked at elsewhere */
+    if (!sf_rotation_is_due(rotation, same, octets_of(outputs->sinks[i])))
+        return 0;
+    return rotate(outputs, i, same, err);
+}
+
+bool sf_outputs_can_reopen(const struct sf_outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        if (outputs->rotations[i].options != NULL)
+            return true;
+    return false;
+}
+
+int sf_outputs_reopen(struct sf_outputs *outputs, struct sf_error *err)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        if (outputs->rotations[i].options != NULL && begin_file(outputs, i, NULL, err) != 0)
+            return -1;
+    return 0;
+}
+
+int sf_outputs_rotate(struct sf_outputs *outputs, bool *is_over, struct sf_error *err)
+{
+    sf_ns now = machine_time();
+    for (size_t i = 0; i < outputs->count; i++) {
+        struct sf_rotation *rotation = &outputs->rotations[i];
+        if (rotation->options == NULL || !sf_rotation_is_due(rotation, now, 0))
+            continue;
+        *is_over = *is_over || sf_rotation_is_last(rotation, now);
+        if (!*is_over && rotate(outputs, i, now, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A file that others may follow gets its name from the rotation. */
+static struct sf_sink *open_sink(struct sf_outputs *outputs, const char *argument,
+                                 const struct sf_cli_options *options, bool *usage,
+                                 struct sf_error *err)
+{
+    bool is_folder;
+    struct sf_sink_options sink_options = outputs->sink_options;
+    struct sf_rotation *rotation = &outputs->rotations[outputs->count];
+    const char *path = sf_sink_path(argument, &is_folder);
+    bool may_rotate = options->interfaces.count > 0 && path != NULL && !is_folder;
+    if (may_rotate && sf_rotation_begin(rotation, options, path, machine_time(), err) != 0)
+        return NULL;
+    sink_options.path = rotation->path;
+    struct sf_sink *sink = sf_sink_open(argument, &sink_options, usage, err);
+    if (sink == NULL)
+        return NULL;
+    if (sink->next_file == NULL)
+        sf_rotation_dispose(rotation);
+    outputs->sinks[outputs->count++] = sink;
+    return sink;
+}
+
+static int check_rotation(const struct sf_outputs *outputs, const struct sf_cli_options *options,
+                          struct sf_error *err)
+{
+    bool is_asked = options->rotate_ns != 0 || options->rotate_megabytes != 0;
+    if (!is_asked || sf_outputs_can_reopen(outputs))
+        return 0;
+    return sf_fail(err, "-G and -C need -i and an output into a file in the order of time: "
+                        "-o json:FILE, csv, zeek or zeek-json");
+}
+
 static int open_sinks(struct sf_outputs *outputs, const struct sf_cli_options *options, bool *usage,
                       struct sf_error *err)
 {
@@ -146,10 +248,9 @@ static int open_sinks(struct sf_outputs *outputs, const struct sf_cli_options *o
         return count > SF_OUTPUTS_MAX ? sf_fail(err, "more than %d outputs", SF_OUTPUTS_MAX) : -1;
     }
     for (size_t i = 0; i < count; i++) {
-        struct sf_sink *sink = sf_sink_open(words[i], &outputs->sink_options, usage, err);
+        struct sf_sink *sink = open_sink(outputs, words[i], options, usage, err);
         if (sink == NULL)
             return -1;
-        outputs->sinks[outputs->count++] = sink;
         outputs->wants_events = outputs->wants_events || sink->event != NULL;
         outputs->wants_segments = outputs->wants_segments || sink->segment != NULL;
         outputs->wants_interim =
@@ -158,7 +259,7 @@ static int open_sinks(struct sf_outputs *outputs, const struct sf_cli_options *o
         outputs->wants_updates = outputs->wants_updates || sink->update != NULL;
     }
     *usage = true;
-    return check_json_only(outputs, err);
+    return check_json_only(outputs, err) != 0 ? -1 : check_rotation(outputs, options, err);
 }
 
 int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *options, bool *usage,
@@ -166,6 +267,8 @@ int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *opt
 {
     *outputs = (struct sf_outputs){0};
     *usage = true;
+    if (options->rotate_files != 0 && options->rotate_ns == 0 && options->rotate_megabytes == 0)
+        return sf_fail(err, "-W needs -C or -G");
     if (choose_fields(outputs, options->fields, err) != 0 ||
         choose_order(outputs, options->sort, err) != 0)
         return -1;
@@ -189,38 +292,50 @@ int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *opt
     }                                                                                              \
     return 0
 
+/* The same with a line, for which there must be room in the file. */
+#define HAND_LINE(outputs, function, line, err)                                                    \
+    for (size_t i = 0; i < (outputs)->count; i++) {                                                \
+        struct sf_sink *sink = (outputs)->sinks[i];                                                \
+        if (sink->function == NULL || sink->gone)                                                  \
+            continue;                                                                              \
+        if (make_room(outputs, i, err) != 0 || sink->function(sink, line, err) != 0)               \
+            return -1;                                                                             \
+    }                                                                                              \
+    return 0
+
 int sf_outputs_meta(struct sf_outputs *outputs, const struct sf_meta *meta, struct sf_error *err)
 {
+    outputs->meta = *meta;
     HAND_ON(outputs, meta, meta, err);
 }
 
 int sf_outputs_event(struct sf_outputs *outputs, const struct sf_event *event, struct sf_error *err)
 {
-    HAND_ON(outputs, event, event, err);
+    HAND_LINE(outputs, event, event, err);
 }
 
 int sf_outputs_segment(struct sf_outputs *outputs, const struct sf_segment_line *line,
                        struct sf_error *err)
 {
-    HAND_ON(outputs, segment, line, err);
+    HAND_LINE(outputs, segment, line, err);
 }
 
 int sf_outputs_record(struct sf_outputs *outputs, const struct sf_record *record,
                       struct sf_error *err)
 {
-    HAND_ON(outputs, record, record, err);
+    HAND_LINE(outputs, record, record, err);
 }
 
 int sf_outputs_update(struct sf_outputs *outputs, const struct sf_record *record,
                       struct sf_error *err)
 {
-    HAND_ON(outputs, update, record, err);
+    HAND_LINE(outputs, update, record, err);
 }
 
 int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *row,
                         struct sf_error *err)
 {
-    HAND_ON(outputs, zeek_row, row, err);
+    HAND_LINE(outputs, zeek_row, row, err);
 }
 
 bool sf_outputs_interim_due(struct sf_outputs *outputs)
@@ -272,5 +387,7 @@ void sf_outputs_dispose(struct sf_outputs *outputs)
 {
     for (size_t i = 0; i < outputs->count; i++)
         outputs->sinks[i]->close(outputs->sinks[i]);
+    for (size_t i = 0; i < SF_OUTPUTS_MAX; i++)
+        sf_rotation_dispose(&outputs->rotations[i]);
     outputs->count = 0;
 }

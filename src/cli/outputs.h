@@ -3,12 +3,15 @@
 #define SYNFIN_CLI_OUTPUTS_H
 
 #include "options.h"
+#include "rotation.h"
 #include "synfin/sink.h"
 
 enum { SF_OUTPUTS_MAX = 16 };
 
 struct sf_outputs {
     struct sf_sink *sinks[SF_OUTPUTS_MAX];
+    struct sf_rotation rotations[SF_OUTPUTS_MAX]; /* of live files; zero: it is one file */
+    struct sf_meta meta;                          /* for the next files; its texts are borrowed */
     size_t count;
     /* some sink prints them */
     bool wants_events, wants_segments, wants_zeek_rows, wants_updates;
@@ -41,6 +44,16 @@ int sf_outputs_interim(struct sf_outputs *outputs, const struct sf_summary *summ
                        struct sf_error *err);
 int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summary,
                       struct sf_error *err);
+
+/* Whether some output is a file that another may follow. */
+bool sf_outputs_can_reopen(const struct sf_outputs *outputs);
+
+/* Such files are finished, and begun anew under the same names. 0, or -1 with *err. */
+int sf_outputs_reopen(struct sf_outputs *outputs, struct sf_error *err);
+
+/* Begins the next files of those whose time is over (-G); *is_over when -W allows none. Files that
+ * are long enough (-C) are followed by others as lines come. 0, or -1 with *err. */
+int sf_outputs_rotate(struct sf_outputs *outputs, bool *is_over, struct sf_error *err);
 
 /* Writes the lines that wait. 0, or -1 with *err. */
 int sf_outputs_flush(struct sf_outputs *outputs, struct sf_error *err);

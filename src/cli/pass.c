@@ -115,7 +115,11 @@ static int take_moment(struct sf_pass *pass, size_t count, struct sf_error *err)
 {
     if (sf_watch_moment(&pass->watch, &pass->intake, count))
         pass->intake.is_over = true;
-    if (take_events_and_records(pass, err) != 0 || take_updates(pass, err) != 0)
+    if (take_events_and_records(pass, err) != 0 || take_updates(pass, err) != 0 ||
+        sf_outputs_rotate(pass->outputs, &pass->intake.is_over, err) != 0)
+        return -1;
+    if (atomic_exchange(&pass->signals.want_files, false) &&
+        sf_outputs_reopen(pass->outputs, err) != 0)
         return -1;
     return sf_outputs_flush(pass->outputs, err);
 }
@@ -226,6 +230,7 @@ static int write_end(struct sf_pass *pass, struct sf_error *err)
 static int read_and_write(struct sf_pass *pass, struct sf_error *err)
 {
     sf_progress_begin(&pass->progress, pass->options);
+    pass->signals.reopens = pass->outputs != NULL && sf_outputs_can_reopen(pass->outputs);
     sf_signals_start(&pass->signals, pass->intake.capture);
     int result =
         pass->outputs == NULL ? 0 : sf_ending_write_meta(pass->outputs, pass->options, err);

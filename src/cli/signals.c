@@ -16,8 +16,7 @@ static void listen_to(sigset_t *set)
     sigemptyset(set);
     add_unless_ignored(set, SIGINT);
     add_unless_ignored(set, SIGTERM);
-    add_unless_ignored(set,
-                       SIGHUP); /* outputs are not reopened yet: it ends the capture in order */
+    add_unless_ignored(set, SIGHUP);
     sigaddset(set, SIGUSR1);
 }
 
@@ -36,6 +35,10 @@ static void *wait_for_signals(void *argument)
             atomic_store(&signals->want_line, true);
             continue;
         }
+        if (number == SIGHUP && signals->reopens) {
+            atomic_store(&signals->want_files, true);
+            continue;
+        }
         if (atomic_exchange(&signals->stop, true))
             _exit(128 + number);
         sf_capture_stop(signals->capture);
@@ -52,6 +55,7 @@ void sf_signals_start(struct sf_signals *signals, struct sf_capture *capture)
     signals->capture = capture;
     atomic_init(&signals->stop, false);
     atomic_init(&signals->want_line, false);
+    atomic_init(&signals->want_files, false);
     atomic_init(&signals->is_ending, false);
     signals->is_running = pthread_create(&signals->thread, NULL, wait_for_signals, signals) == 0;
     if (!signals->is_running)

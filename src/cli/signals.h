@@ -14,7 +14,10 @@ struct sf_signals {
     struct sf_capture *capture;
     atomic_bool stop;      /* INT or TERM came: end the capture, report, exit */
     atomic_bool want_line; /* USR1 came: print a line of statistics */
-    atomic_bool is_ending; /* the thread has done its work */
+    bool reopens; /* set by the caller: HUP asks for new files, else it ends the capture as INT does
+                   */
+    atomic_bool want_files; /* it came */
+    atomic_bool is_ending;  /* the thread has done its work */
 };
 
 /* INT, TERM and USR1 set the claims from now on (a second INT or TERM ends the process at once);

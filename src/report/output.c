@@ -74,6 +74,21 @@ int sf_output_line(struct sf_output *output, struct sf_error *err)
     return sf_output_flush(output, err);
 }
 
+static int find_free_name(struct sf_output *output)
+{
+    char *path = NULL;
+    for (unsigned n = 1; access(path != NULL ? path : output->path, F_OK) == 0; n++) {
+        free(path);
+        if (asprintf(&path, "%s%u", output->path, n) < 0)
+            return -1;
+    }
+    if (path == NULL)
+        return 0;
+    free(output->path);
+    output->path = path;
+    return 0;
+}
+
 int sf_output_finish(struct sf_output *output, struct sf_error *err)
 {
     if (sf_output_flush(output, err) != 0)
@@ -86,6 +101,8 @@ int sf_output_finish(struct sf_output *output, struct sf_error *err)
         return sf_fail(err, "%s: %s", output->path, strerror(errno));
     if (output->part == NULL)
         return 0;
+    if (output->keeps_old && find_free_name(output) != 0)
+        return sf_fail(err, "out of memory");
     if (rename(output->part, output->path) != 0)
         return sf_fail(err, "%s: %s", output->path, strerror(errno));
     free(output->part);
@@ -98,10 +115,17 @@ int sf_output_next(struct sf_output *output, const char *path, struct sf_error *
     bool line_flush = output->line_flush;
     if (output->path == NULL)
         return sf_output_flush(output, err);
-    if (sf_output_finish(output, err) != 0)
-        return -1;
-    sf_output_dispose(output);
-    return sf_output_open(output, path, line_flush, err);
+    char *same = path == NULL ? strdup(output->path) : NULL;
+    if (path == NULL && same == NULL)
+        return sf_fail(err, "out of memory");
+    int result = sf_output_finish(output, err);
+    if (result == 0) {
+        sf_output_dispose(output);
+        result = sf_output_open(output, same != NULL ? same : path, line_flush, err);
+        output->keeps_old = same != NULL;
+    }
+    free(same);
+    return result;
 }
 
 void sf_output_dispose(struct sf_output *output)

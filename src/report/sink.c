@@ -111,7 +111,8 @@ struct sf_sink *sf_sink_open(const char *argument, const struct sf_sink_options 
     int format = request.format;
     *usage = format < 0 || is_path_missing(format, request.path);
     if (!*usage)
-        return openers[format].open(request.path, options, err);
+        return openers[format].open(options->path != NULL ? options->path : request.path, options,
+                                    err);
     if (format >= 0 && openers[format].needs_folder)
         sf_fail(err, "%s needs a folder: %s:DIR", request.name, formats[format].name);
     else if (format >= 0)
