@@ -100,6 +100,9 @@ const struct sf_input_report *sf_capture_reports(const struct sf_capture *captur
  * that goes down, comes back, or vanishes is given each time. */
 const struct sf_input_report *sf_capture_failed(struct sf_capture *capture);
 
+/* Octets of all usable files on disk, 0 when not known. */
+uint64_t sf_capture_size(const struct sf_capture *capture);
+
 /* Part of the input consumed, 0..1, or a negative number when its size is not known. */
 double sf_capture_progress(const struct sf_capture *capture);
 

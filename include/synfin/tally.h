@@ -19,4 +19,7 @@ void sf_tally_init(struct sf_tally *tally);
 
 void sf_tally_record(struct sf_tally *tally, const struct sf_record *record);
 
+/* Adds what another one counted. */
+void sf_tally_add(struct sf_tally *tally, const struct sf_tally *other);
+
 #endif

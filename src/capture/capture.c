@@ -411,19 +411,29 @@ const struct sf_input_report *sf_capture_failed(struct sf_capture *capture)
     return NULL;
 }
 
+uint64_t sf_capture_size(const struct sf_capture *capture)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; capture->inputs != NULL && i < capture->report_count; i++) {
+        if (capture->reports[i].unreadable)
+            continue;
+        if (capture->inputs[i].window.file_size == 0)
+            return 0;
+        size += capture->inputs[i].window.file_size;
+    }
+    return size;
+}
+
 double sf_capture_progress(const struct sf_capture *capture)
 {
     double consumed = 0;
-    double size = 0;
+    double size = (double)sf_capture_size(capture);
     for (size_t i = 0; capture->inputs != NULL && i < capture->report_count; i++) {
         const struct sf_input *input = &capture->inputs[i];
-        double input_size = (double)input->window.file_size;
         if (capture->reports[i].unreadable)
             continue;
-        if (input->window.file_size == 0)
-            return -1;
-        size += input_size;
-        consumed += input->is_open ? (double)sf_window_consumed(&input->window) : input_size;
+        consumed += input->is_open ? (double)sf_window_consumed(&input->window)
+                                   : (double)input->window.file_size;
     }
     return size > 0 ? consumed / size : -1;
 }

@@ -8,12 +8,12 @@ struct sf_intake_batch {
     struct sf_packet packets[SF_INTAKE_BATCH];
     struct sf_decoded decoded[SF_INTAKE_BATCH];
     enum sf_verdict verdicts[SF_INTAKE_BATCH];
+    bool is_others[SF_INTAKE_BATCH];
 };
 
-int sf_intake_open_capture(struct sf_capture **out, const struct sf_cli_options *options,
-                           bool *is_usage, struct sf_error *err)
+static struct sf_capture_options capture_options(const struct sf_cli_options *options)
 {
-    struct sf_capture_options capture = {
+    return (struct sf_capture_options){
         .files = options->files.words,
         .file_count = options->files.count,
         .interfaces = options->interfaces.words,
@@ -24,7 +24,20 @@ int sf_intake_open_capture(struct sf_capture **out, const struct sf_cli_options 
         .buffer_mib = (uint32_t)options->buffer_mib,
         .promiscuous = options->promiscuous,
     };
+}
+
+int sf_intake_open_capture(struct sf_capture **out, const struct sf_cli_options *options,
+                           bool *is_usage, struct sf_error *err)
+{
+    struct sf_capture_options capture = capture_options(options);
     return sf_capture_open(out, &capture, is_usage, err);
+}
+
+int sf_intake_open_twin(struct sf_capture **out, const struct sf_capture *like,
+                        const struct sf_cli_options *options, struct sf_error *err)
+{
+    struct sf_capture_options capture = capture_options(options);
+    return sf_capture_open_twin(out, like, &capture, err);
 }
 
 int sf_intake_begin(struct sf_intake *intake, uint64_t hash_seed, struct sf_error *err)
@@ -65,41 +78,64 @@ static bool is_beyond(const struct sf_intake *intake, const struct sf_packet *pa
            packet->ts_ns - intake->first_ns > options->duration_ns;
 }
 
-static int take_decoded(struct sf_intake *intake, enum sf_verdict verdict,
-                        const struct sf_decoded *decoded, const struct sf_packet *packet,
-                        struct sf_error *err)
+/* Both directions of a connection, and ICMP errors that quote it, are of one share. */
+static bool is_of_others(const struct sf_intake *intake, const struct sf_flow_key *key)
 {
-    const struct sf_taker *taker = &intake->taker;
-    if (verdict == SF_VERDICT_OK) {
-        intake->tcp_packets++;
-        return taker->segment(taker->self, &decoded->segment, packet, err);
-    }
-    intake->undecoded[verdict]++;
-    return decoded->has_quote ? taker->quote(taker->self, &decoded->quote, err) : 0;
+    return sf_flow_key_place(key) * intake->shares >> SF_PLACE_BITS != intake->share;
 }
 
-/* Decodes from `begin` on and fetches the connections' memory ahead. Returns where it stopped: a
- * segment put together from fragments is borrowed from the decoder and ends the stretch. */
+static int take_decoded(struct sf_intake *intake, size_t at, struct sf_error *err)
+{
+    const struct sf_intake_batch *batch = intake->batch;
+    const struct sf_taker *taker = &intake->taker;
+    const struct sf_packet *packet = &batch->packets[at];
+    const struct sf_decoded *decoded = &batch->decoded[at];
+    enum sf_verdict verdict = batch->verdicts[at];
+    bool is_segment = verdict == SF_VERDICT_OK;
+    intake->tcp_packets += is_segment;
+    intake->undecoded[verdict] += !is_segment; /* [OK] stays 0 */
+    if (!is_segment && !decoded->has_quote)
+        return 0;
+    if (batch->is_others[at])
+        return taker->other(taker->self, packet->number, packet->ts_ns, err);
+    return is_segment ? taker->segment(taker->self, &decoded->segment, packet, err)
+                      : taker->quote(taker->self, &decoded->quote, err);
+}
+
+/* Decodes from `begin` on. Returns where it stopped: a segment put together from fragments is
+ * borrowed from the decoder and ends the stretch. */
 static size_t decode_stretch(struct sf_intake *intake, size_t begin, size_t end)
 {
     struct sf_intake_batch *batch = intake->batch;
     for (size_t i = begin; i < end; i++) {
         struct sf_decoded *decoded = &batch->decoded[i];
         batch->verdicts[i] = sf_decode(intake->decoder, &batch->packets[i], decoded);
-        if (batch->verdicts[i] != SF_VERDICT_OK)
-            continue;
-        sf_tracker_prefetch(intake->tracker, &decoded->segment, SF_PREFETCH_PLACE);
-        if (decoded->segment.from_fragments)
+        if (batch->verdicts[i] == SF_VERDICT_OK && decoded->segment.from_fragments)
             return i + 1;
     }
     return end;
+}
+
+/* Tells whose each segment is and fetches the memory of the own connections ahead. */
+static void look_ahead(struct sf_intake *intake, size_t begin, size_t end)
+{
+    struct sf_intake_batch *batch = intake->batch;
+    for (size_t i = begin; i < end; i++) {
+        const struct sf_decoded *decoded = &batch->decoded[i];
+        bool is_segment = batch->verdicts[i] == SF_VERDICT_OK;
+        const struct sf_flow_key *key = is_segment ? &decoded->segment.key : &decoded->quote.key;
+        bool is_any = is_segment || decoded->has_quote;
+        batch->is_others[i] = is_any && intake->shares > 1 && is_of_others(intake, key);
+        if (is_segment && !batch->is_others[i])
+            sf_tracker_prefetch(intake->tracker, &decoded->segment, SF_PREFETCH_PLACE);
+    }
 }
 
 static void prefetch(const struct sf_intake *intake, size_t i, size_t end,
                      enum sf_prefetch_step step)
 {
     const struct sf_intake_batch *batch = intake->batch;
-    if (i < end && batch->verdicts[i] == SF_VERDICT_OK)
+    if (i < end && batch->verdicts[i] == SF_VERDICT_OK && !batch->is_others[i])
         sf_tracker_prefetch(intake->tracker, &batch->decoded[i].segment, step);
 }
 
@@ -119,7 +155,7 @@ static int take_stretch(struct sf_intake *intake, size_t begin, size_t end, stru
         }
         intake->packets_taken += !packet->filtered;
         note_time(intake, packet->ts_ns);
-        if (take_decoded(intake, batch->verdicts[i], &batch->decoded[i], packet, err) != 0)
+        if (take_decoded(intake, i, err) != 0)
             return -1;
     }
     return 0;
@@ -131,6 +167,7 @@ int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, str
     *count = sf_capture_next(intake->capture, intake->batch->packets, most);
     for (size_t begin = 0; begin < *count && !intake->is_over;) {
         size_t end = decode_stretch(intake, begin, *count);
+        look_ahead(intake, begin, end);
         if (take_stretch(intake, begin, end, err) != 0)
             return -1;
         begin = end;

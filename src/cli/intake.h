@@ -14,6 +14,8 @@ struct sf_taker {
     int (*segment)(void *self, const struct sf_segment *segment, const struct sf_packet *packet,
                    struct sf_error *err);
     int (*quote)(void *self, const struct sf_icmp_quote *quote, struct sf_error *err);
+    /* A segment or quote of another's share; NULL where there is only one. */
+    int (*other)(void *self, uint64_t packet, sf_ns ts_ns, struct sf_error *err);
     void *self;
 };
 
@@ -22,6 +24,7 @@ struct sf_intake {
     const struct sf_tracker *tracker; /* whose memory is fetched ahead */
     struct sf_capture *capture;
     struct sf_taker taker;
+    unsigned share, shares; /* the part of all connections to hand on, of so many; shares 0: all */
     struct sf_decoder *decoder;
     struct sf_intake_batch *batch;
 
@@ -39,8 +42,12 @@ struct sf_intake {
 int sf_intake_open_capture(struct sf_capture **out, const struct sf_cli_options *options,
                            bool *is_usage, struct sf_error *err);
 
-/* `options`, `tracker`, `capture` and `taker` are set by the caller and stay its own. 0, or -1
- * with *err. Disposed by the caller either way. */
+/* The same mapped files once more, to be read by another thread. 0, or -1 with *err. */
+int sf_intake_open_twin(struct sf_capture **out, const struct sf_capture *like,
+                        const struct sf_cli_options *options, struct sf_error *err);
+
+/* `options`, `tracker`, `capture`, `taker` and the share are set by the caller and stay its own. 0,
+ * or -1 with *err. Disposed by the caller either way. */
 int sf_intake_begin(struct sf_intake *intake, uint64_t hash_seed, struct sf_error *err);
 
 /* Hands on at most `capacity` packets, or SF_INTAKE_BATCH, as many as there are; *count says how

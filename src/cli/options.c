@@ -49,7 +49,7 @@ static const struct option {
      "write the selected connections' packets as pcap"},
     {'c', "count", "N", COUNT, AT(packet_limit), true, "stop after N packets"},
     {0, "duration", "S", SECONDS, AT(duration_ns), true, "stop after S seconds of packet time"},
-    {'j', "jobs", "N", COUNT, AT(workers), false, "workers; the output does not depend on it"},
+    {'j', "jobs", "N", COUNT, AT(workers), false, "workers (all cores); prints the same for any N"},
     {0, "linger", "S", SECONDS, AT(linger_ns), true,
      "how long a closed connection takes segments (60)"},
     {0, "idle-timeout", "S", SECONDS, AT(idle_timeout_ns), true,
@@ -410,8 +410,7 @@ static int note_filter(struct sf_cli_options *options, struct sf_error *err)
 
 int sf_options_parse(struct sf_cli_options *options, int count, char **words, struct sf_error *err)
 {
-    *options = (struct sf_cli_options){
-        .linger_ns = 60 * SF_SEC, .update_interval_ns = 60 * SF_SEC, .workers = 1};
+    *options = (struct sf_cli_options){.linger_ns = 60 * SF_SEC, .update_interval_ns = 60 * SF_SEC};
     struct reading r = {.options = options, .words = words, .count = count};
     int result = 0;
     while (result == 0 && r.at < count)

@@ -34,7 +34,7 @@ struct sf_cli_options {
     const char *write_path; /* -w */
     uint64_t packet_limit;  /* -c */
     sf_ns duration_ns;      /* --duration */
-    uint64_t workers;       /* -j */
+    uint64_t workers;       /* -j, 0: as many as do good */
     sf_ns linger_ns;
     sf_ns idle_timeout_ns;
     uint64_t max_memory;

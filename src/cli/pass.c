@@ -207,7 +207,7 @@ static int open_core(struct sf_pass *pass, struct sf_error *err)
     if (is_live(pass))
         sf_watch_begin(&pass->watch, options, pass->intake.capture, pass->tracker);
     pass->intake.tracker = pass->tracker;
-    pass->intake.taker = (struct sf_taker){take_segment, take_quote, pass};
+    pass->intake.taker = (struct sf_taker){take_segment, take_quote, NULL, pass};
     return sf_intake_begin(&pass->intake, sf_pass_seed(), err);
 }
 
@@ -217,8 +217,6 @@ static void close_pass(struct sf_pass *pass)
     sf_views_free(pass->views);
     sf_tracker_free(pass->tracker);
     sf_intake_dispose(&pass->intake);
-    if (pass->intake.capture != NULL)
-        sf_capture_close(pass->intake.capture);
 }
 
 static int write_end(struct sf_pass *pass, struct sf_error *err)
@@ -247,12 +245,8 @@ static int read_and_write(struct sf_pass *pass, struct sf_error *err)
 static enum sf_status run(struct sf_pass *pass)
 {
     struct sf_error err = {0};
-    bool is_usage = false;
     struct sf_intake *intake = &pass->intake;
     intake->options = pass->options;
-    if (intake->capture == NULL &&
-        sf_intake_open_capture(&intake->capture, pass->options, &is_usage, &err) != 0)
-        return is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
     if (open_core(pass, &err) != 0 || sf_sandbox_enter(pass->sandbox, &err) != 0)
         return sf_fail_run(&err);
     int result = read_and_write(pass, &err);

@@ -25,7 +25,7 @@ struct sf_pass {
     struct sf_selection *choose;            /* filled with the ids chosen by `where`, or NULL */
     const struct sf_selection *chosen; /* events, segments and packets of these only, or NULL */
 
-    /* The pass's own; zero at first, but for a capture that the caller has opened. */
+    /* The pass's own; zero at first but for the capture of `intake`, which is the caller's. */
     struct sf_intake intake;
     struct sf_tracker *tracker;
     struct sf_views *views;
@@ -37,7 +37,7 @@ struct sf_pass {
     bool has_failed_on; /* --fail-on held for some connection */
 };
 
-/* One reading from open to end line; complaints go to standard error. Nothing is left open. */
+/* One reading from meta to end line; complaints go to standard error. */
 enum sf_status sf_pass_run(struct sf_pass *pass);
 
 /* A seed that nobody can guess: chosen addresses cannot be made to collide. Results do not depend

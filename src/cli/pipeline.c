@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "pass.h"
+#include "workers.h"
 
 enum sf_status sf_fail_usage(const struct sf_error *err)
 {
@@ -37,38 +38,48 @@ static bool needs_two_readings(const struct sf_pass *pass)
            (outputs->wants_events || outputs->wants_segments || pass->options->write_path != NULL);
 }
 
+static enum sf_status run_with(struct sf_pass *pass, struct sf_capture *capture)
+{
+    pass->intake.capture = capture;
+    unsigned workers = sf_workers_count(pass);
+    return workers > 1 ? sf_workers_run(pass, workers) : sf_pass_run(pass);
+}
+
 /* The connections are chosen by a reading of their own. */
 static enum sf_status choose_connections(const struct sf_pass *like, struct sf_selection *selection)
 {
+    struct sf_error err;
+    bool is_usage = false;
+    struct sf_capture *capture;
     struct sf_pass first = *like;
     first.outputs = NULL;
     first.packets = NULL;
     first.fail_on = NULL;
     first.choose = selection;
-    return sf_pass_run(&first);
-}
-
-/* The second reading's inputs are opened before the first one's sandbox keeps it from them. */
-static enum sf_status run_twice(const struct sf_pass *like, struct sf_selection *selection)
-{
-    struct sf_error err;
-    bool is_usage = false;
-    struct sf_pass second = *like;
-    second.chosen = selection;
-    struct sf_capture **capture = &second.intake.capture;
-    if (sf_intake_open_capture(capture, like->options, &is_usage, &err) != 0)
+    if (sf_intake_open_capture(&capture, like->options, &is_usage, &err) != 0)
         return is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
-    enum sf_status status = choose_connections(like, selection);
-    if (status == SF_STATUS_OK)
-        return sf_pass_run(&second);
-    sf_capture_close(*capture);
+    enum sf_status status = run_with(&first, capture);
+    sf_capture_close(capture);
     return status;
 }
 
 static enum sf_status run_passes(const struct sf_pass *like, struct sf_selection *selection)
 {
+    struct sf_error err;
+    bool is_usage = false;
+    struct sf_capture *capture; /* opened before the first reading's sandbox keeps it from files */
     struct sf_pass pass = *like;
-    return needs_two_readings(like) ? run_twice(like, selection) : sf_pass_run(&pass);
+    if (sf_intake_open_capture(&capture, like->options, &is_usage, &err) != 0)
+        return is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
+    enum sf_status status = SF_STATUS_OK;
+    if (needs_two_readings(like)) {
+        status = choose_connections(like, selection);
+        pass.chosen = selection;
+    }
+    if (status == SF_STATUS_OK)
+        status = run_with(&pass, capture);
+    sf_capture_close(capture);
+    return status;
 }
 
 static int check_input(const struct sf_pass *pass, struct sf_error *err)

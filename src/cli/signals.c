@@ -41,7 +41,8 @@ static void *wait_for_signals(void *argument)
         }
         if (atomic_exchange(&signals->stop, true))
             _exit(128 + number);
-        sf_capture_stop(signals->capture);
+        if (signals->capture != NULL)
+            sf_capture_stop(signals->capture);
     }
     return NULL;
 }

@@ -21,7 +21,8 @@ struct sf_signals {
 };
 
 /* INT, TERM and USR1 set the claims from now on (a second INT or TERM ends the process at once);
- * PIPE is ignored. An INT that was ignored at the start stays ignored. */
+ * PIPE is ignored. An INT that was ignored at the start stays ignored. The capture, NULL: none, is
+ * stopped, too. */
 void sf_signals_start(struct sf_signals *signals, struct sf_capture *capture);
 
 /* Before the capture is closed. */

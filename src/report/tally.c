@@ -59,3 +59,15 @@ void sf_tally_record(struct sf_tally *tally, const struct sf_record *record)
         seen |= bit;
     }
 }
+
+void sf_tally_add(struct sf_tally *tally, const struct sf_tally *other)
+{
+    for (size_t i = 0; i < SF_TALLY_NAMES; i++) {
+        tally->open_how[i].count += other->open_how[i].count;
+        tally->close_how[i].count += other->close_how[i].count;
+        for (size_t k = 0; k < SF_TALLY_NAMES; k++)
+            tally->pairs[i][k] += other->pairs[i][k];
+    }
+    for (size_t i = 0; i < SF_ANOMALY_COUNT; i++)
+        tally->anomalies[i].count += other->anomalies[i].count;
+}
