@@ -170,12 +170,9 @@ static size_t utf8_length(const unsigned char *p)
     return 0;
 }
 
-/* Whether a JSON string holds the octet as it is: a bit for each, those of longer UTF-8 characters,
- * control characters, '"' and '\\' are 0. */
-static inline bool is_plain_json(unsigned char c)
+static bool is_plain_json(unsigned char c)
 {
-    static const uint64_t plain[4] = {UINT64_C(0xfffffffb00000000), UINT64_C(0x7fffffffefffffff)};
-    return plain[c >> 6] >> (c & 63) & 1;
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
 static void put_json_escape(struct sf_buffer *buffer, unsigned char c)
