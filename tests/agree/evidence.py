@@ -305,7 +305,7 @@ def pure_acks(self, end):
 
 
 def zero_windows(self, end):
-    return sum(p.flags & (ACK | SYN | RST) == ACK and p.window == 0 for p in self.of(end))
+    return sum(p.flags & (ACK | RST) == ACK and p.window == 0 for p in self.of(end))
 
 
 def probes_of_closed_window(self, end):
