@@ -24,6 +24,7 @@ struct sf_hole {
     uint16_t ip_id;        /* the same */
     uint16_t ip_id_before; /* of the packet of this end before that one */
     bool is_judged;        /* reported as capture loss */
+    bool is_before;        /* below the first octet seen: it may have passed before the capture */
 };
 
 /* A sent and not yet acknowledged piece of sequence space. */

@@ -247,7 +247,7 @@ static void judge_losses(struct sf_tracker *t, struct sf_flow *flow, enum sf_dir
     for (size_t i = 0; i < ep->hole_count; i++) {
         struct sf_hole *hole = &ep->holes[i];
         bool is_dropped = final && flow->dropped > 0; /* not the network's loss, acked or not */
-        if (hole->is_judged || (!sf_ns_known(hole->acked_ns) && !is_dropped))
+        if (hole->is_judged || hole->is_before || (!sf_ns_known(hole->acked_ns) && !is_dropped))
             continue;
         if (!final && now - hole->acked_ns <= delay)
             continue;

@@ -26,7 +26,7 @@ static void remove_at(struct sf_endpoint *ep, size_t i)
 
 static void drop_lowest(struct sf_endpoint *ep)
 {
-    if (sf_ns_known(ep->holes[0].acked_ns))
+    if (sf_ns_known(ep->holes[0].acked_ns) && !ep->holes[0].is_before)
         ep->holes_lost += (uint64_t)(ep->holes[0].end - ep->holes[0].begin);
     remove_at(ep, 0);
 }
@@ -41,7 +41,7 @@ static void insert_at(struct sf_endpoint *ep, size_t i, const struct sf_hole *ho
 void sf_hole_add(struct sf_endpoint *ep, const struct sf_hole *hole)
 {
     struct sf_hole *last = ep->hole_count > 0 ? &ep->holes[ep->hole_count - 1] : NULL;
-    if (last != NULL && last->end == hole->begin && !last->is_judged &&
+    if (last != NULL && last->end == hole->begin && !last->is_judged && !last->is_before &&
         sf_ns_known(last->acked_ns) && sf_ns_known(hole->acked_ns)) {
         last->end = hole->end;
         return;
@@ -133,6 +133,8 @@ uint64_t sf_hole_missing(const struct sf_endpoint *ep)
 {
     uint64_t octets = ep->holes_lost;
     for (size_t i = 0; i < ep->hole_count && ep->holes[i].begin < ep->snd_una; i++) {
+        if (ep->holes[i].is_before)
+            continue;
         sf_offset end = ep->holes[i].end < ep->snd_una ? ep->holes[i].end : ep->snd_una;
         octets += (uint64_t)(end - ep->holes[i].begin);
     }

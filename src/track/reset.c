@@ -44,7 +44,7 @@ const char *sf_reset_effect_name(enum sf_reset_effect effect)
 static sf_offset contiguous_end(const struct sf_endpoint *ep)
 {
     for (size_t i = 0; i < ep->hole_count; i++)
-        if (!sf_ns_known(ep->holes[i].acked_ns))
+        if (!sf_ns_known(ep->holes[i].acked_ns) && !ep->holes[i].is_before)
             return ep->holes[i].begin;
     return ep->snd_nxt;
 }

@@ -310,23 +310,34 @@ static void take_filled(struct sf_turn *turn, sf_offset end, const struct sf_hol
     }
 }
 
+/* Octets below the first one seen: they fill a hole without an edge. What they leave open up to
+ * that one stays a hole. */
+static void take_before_first(struct sf_turn *turn, sf_offset end, struct sf_fill *fill)
+{
+    struct sf_endpoint *snd = turn->snd;
+    sf_offset edge = end < snd->low ? end : snd->low;
+    bool is_acked = snd->snd_una >= edge && turn->rcv->packets > 0;
+    struct sf_hole before = {.begin = edge,
+                             .end = snd->low,
+                             .made_ns = turn->flow->first_ns,
+                             .acked_ns = is_acked ? turn->flow->first_ns : SF_NS_UNKNOWN,
+                             .is_before = true};
+    if (fill->octets == 0)
+        fill->first = before;
+    fill->octets += (uint64_t)(edge - turn->data_begin);
+    if (before.begin < before.end)
+        sf_hole_add(snd, &before);
+    snd->low = turn->data_begin;
+}
+
 /* Octets below the highest seen: sent again, or the missing piece of a hole. */
 static void take_old_data(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     sf_offset end = turn->data_end < snd->snd_nxt ? turn->data_end : snd->snd_nxt;
     struct sf_fill fill = sf_hole_fill(snd, turn->data_begin, end);
-    if (turn->data_begin < snd->low) {
-        /* before the first octet seen: a hole without an edge */
-        sf_offset edge = end < snd->low ? end : snd->low;
-        bool is_acked = snd->snd_una >= edge && turn->rcv->packets > 0;
-        if (fill.octets == 0)
-            fill.first =
-                (struct sf_hole){.made_ns = turn->flow->first_ns,
-                                 .acked_ns = is_acked ? turn->flow->first_ns : SF_NS_UNKNOWN};
-        fill.octets += (uint64_t)(edge - turn->data_begin);
-        snd->low = turn->data_begin;
-    }
+    if (turn->data_begin < snd->low)
+        take_before_first(turn, end, &fill);
     snd->unique_bytes += fill.octets;
     if (!snd->acks_beyond_syn)
         snd->initial_window += fill.octets;

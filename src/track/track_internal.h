@@ -214,7 +214,7 @@ void sf_hole_add(struct sf_endpoint *ep, const struct sf_hole *hole);
 struct sf_fill sf_hole_fill(struct sf_endpoint *ep, sf_offset begin, sf_offset end);
 /* Marks what lies below `ack` as acknowledged. */
 void sf_hole_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns, uint64_t packet);
-/* Octets below the peer's acknowledgement that were never captured. */
+/* Octets below the peer's acknowledgement that were never captured, from the first seen on. */
 uint64_t sf_hole_missing(const struct sf_endpoint *ep);
 
 /* --- sent.c: outstanding segments and the round-trip samples they give -------------------------

@@ -62,7 +62,8 @@ void sf_window_segment(struct sf_turn *turn)
     sf_window_extremes(snd, window, !syn && snd->has_wscale && rcv->has_wscale);
     snd->window_now = window;
     snd->has_window = true;
-    if (window == 0 && (seg->flags & SF_TH_ACK)) /* a SYN-ACK's too: SYN proxies hold data back so */
+    /* A SYN-ACK's too: SYN proxies hold data back so. */
+    if (window == 0 && (seg->flags & SF_TH_ACK))
         take_zero(turn);
     else if (window > 0)
         take_open(turn);
