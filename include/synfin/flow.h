@@ -148,6 +148,7 @@ struct sf_endpoint {
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, zero_windows, window_full, capture_duplicates;
+    sf_offset resent_high; /* end of the furthest piece in the ring */
     uint8_t resent_next;
     struct sf_copy *copy; /* the last capture duplicate, until D-SACK could say otherwise */
 };

@@ -271,6 +271,8 @@ static void remember_resent(struct sf_turn *turn, sf_offset end, enum sf_resend_
         .ts_val = sf_segment_has(turn->seg, SF_OPT_HAS_TIMESTAMPS) ? turn->seg->options.ts_val : 0,
         .cause = (uint8_t)cause,
         .is_spurious = cause == SF_RESEND_SPURIOUS};
+    if (end > snd->resent_high)
+        snd->resent_high = end;
     snd->resent_next = (uint8_t)((snd->resent_next + 1u) % SF_RESENT_MAX);
 }
 

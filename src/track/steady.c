@@ -23,6 +23,7 @@ bool sf_steady_holds(const struct sf_flow *flow)
 
 /* One steady segment; offsets as in struct sf_turn. */
 struct step {
+    struct sf_tracker *tracker;
     const struct sf_segment *seg;
     struct sf_flow *flow;
     struct sf_endpoint *snd, *rcv;
@@ -47,11 +48,15 @@ static bool has_fresh_timestamps(const struct step *step)
                0;
 }
 
+/* Its ACK may be the first one of resent octets, which tells whether the resending was needed. */
+static bool may_judge_resent(const struct step *step)
+{
+    return step->rcv->resent != NULL && step->rcv->snd_una < step->rcv->resent_high;
+}
+
 static bool fits_data(const struct step *step)
 {
-    const struct sf_endpoint *snd = step->snd;
-    bool is_whole = step->rcv->mss == 0 || step->seg->payload_len <= step->rcv->mss;
-    return is_whole && (snd->right_edge == SF_OFFSET_NONE || step->end < snd->right_edge);
+    return step->snd->right_edge == SF_OFFSET_NONE || step->end < step->snd->right_edge;
 }
 
 /* A bare ACK that moves something: those that repeat one have their own meanings. */
@@ -72,7 +77,7 @@ static bool begin(struct step *step)
     if (step->ack > rcv->snd_nxt || step->ack < rcv->snd_una)
         return false;
     step->has_timestamps = sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS);
-    if (step->has_timestamps && (rcv->resent != NULL || !has_fresh_timestamps(step)))
+    if (step->has_timestamps && (may_judge_resent(step) || !has_fresh_timestamps(step)))
         return false;
     bool is_scaled = snd->has_wscale && rcv->has_wscale;
     step->window = (uint32_t)seg->window << (is_scaled ? snd->shift : 0);
@@ -93,6 +98,8 @@ static void take_data(struct step *step)
         snd->first_data_ns = seg->ts_ns;
     snd->last_data_ns = seg->ts_ns;
     snd->payload_bytes += len;
+    if (step->rcv->mss != 0 && len > step->rcv->mss)
+        sf_note(step->tracker, flow, SF_ANOMALY_OFFLOADED_SEGMENTS, (int)seg->dir, seg->packet, 0);
     snd->unique_bytes += len;
     if (!snd->acks_beyond_syn)
         snd->initial_window += len;
@@ -183,7 +190,8 @@ static void remember(struct step *step)
 bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
                        struct sf_judgement *out)
 {
-    struct step step = {.seg = seg,
+    struct step step = {.tracker = t,
+                        .seg = seg,
                         .flow = flow,
                         .snd = &flow->ep[seg->dir],
                         .rcv = &flow->ep[sf_dir_other(seg->dir)]};
