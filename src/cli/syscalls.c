@@ -29,180 +29,55 @@ int sf_syscalls_limit(struct sf_error *err)
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
 /* By name: a call that this machine's kernel interface does not have is passed over. */
 static const char *const allowed[] = {
     /* files: which ones is for Landlock to say */
-    "open",
-    "openat",
-    "openat2",
-    "close",
-    "close_range",
-    "dup",
-    "dup2",
-    "dup3",
-    "read",
-    "readv",
-    "pread64",
-    "preadv",
-    "write",
-    "writev",
-    "pwrite64",
-    "pwritev",
-    "lseek",
-    "_llseek",
-    "fstat",
-    "fstat64",
-    "stat",
-    "stat64",
-    "lstat",
-    "lstat64",
-    "newfstatat",
-    "fstatat64",
-    "statx",
-    "fstatfs",
-    "fstatfs64",
-    "statfs",
-    "access",
-    "faccessat",
-    "faccessat2",
-    "getcwd",
-    "readlink",
-    "readlinkat",
-    "getdents",
-    "getdents64",
-    "fcntl",
-    "fcntl64",
-    "fsync",
-    "fdatasync",
-    "ftruncate",
-    "ftruncate64",
-    "fallocate",
-    "fadvise64",
-    "fadvise64_64",
-    "arm_fadvise64_64",
-    "flock",
-    "rename",
-    "renameat",
-    "renameat2",
-    "unlink",
-    "unlinkat",
-    "mkdir",
-    "mkdirat",
-    "umask",
+    "open", "openat", "openat2", "close", "close_range", "dup", "dup2", "dup3", "read", "readv",
+    "pread64", "preadv", "write", "writev", "pwrite64", "pwritev", "lseek", "_llseek", "fstat",
+    "fstat64", "stat", "stat64", "lstat", "lstat64", "newfstatat", "fstatat64", "statx", "fstatfs",
+    "fstatfs64", "statfs", "access", "faccessat", "faccessat2", "getcwd", "readlink", "readlinkat",
+    "getdents", "getdents64", "fcntl", "fcntl64", "fsync", "fdatasync", "ftruncate", "ftruncate64",
+    "fallocate", "fadvise64", "fadvise64_64", "arm_fadvise64_64", "flock", "rename", "renameat",
+    "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "umask",
     /* memory */
-    "brk",
-    "mremap",
-    "munmap",
-    "madvise",
-    "mincore",
-    "membarrier",
+    "brk", "mremap", "munmap", "madvise", "mincore", "membarrier",
     /* threads */
-    "exit",
-    "exit_group",
-    "futex",
-    "futex_time64",
-    "set_robust_list",
-    "get_robust_list",
-    "rseq",
-    "sched_yield",
-    "sched_getaffinity",
-    "set_tid_address",
-    "gettid",
-    "getpid",
-    "getppid",
-    "restart_syscall",
-    "getuid",
-    "geteuid",
-    "getgid",
-    "getegid",
-    "getuid32",
-    "geteuid32",
-    "getgid32",
-    "getegid32",
-    "getrusage",
-    "times",
-    "sysinfo",
-    "uname",
-    "getcpu",
+    "exit", "exit_group", "futex", "futex_time64", "set_robust_list", "get_robust_list", "rseq",
+    "sched_yield", "sched_getaffinity", "set_tid_address", "gettid", "getpid", "getppid",
+    "restart_syscall", "getuid", "geteuid", "getgid", "getegid", "getuid32", "geteuid32",
+    "getgid32", "getegid32", "getrusage", "times", "sysinfo", "uname", "getcpu",
     /* signals of its own */
-    "rt_sigaction",
-    "rt_sigprocmask",
-    "rt_sigreturn",
-    "sigreturn",
-    "rt_sigtimedwait",
-    "rt_sigtimedwait_time64",
-    "rt_sigpending",
-    "rt_sigsuspend",
-    "sigaltstack",
-    "pause",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "rt_sigtimedwait",
+    "rt_sigtimedwait_time64", "rt_sigpending", "rt_sigsuspend", "sigaltstack", "pause",
     /* waiting and time */
-    "poll",
-    "ppoll",
-    "ppoll_time64",
-    "select",
-    "_newselect",
-    "pselect6",
-    "pselect6_time64",
-    "epoll_wait",
-    "epoll_pwait",
-    "epoll_pwait2",
-    "epoll_ctl",
-    "eventfd2",
-    "clock_gettime",
-    "clock_gettime64",
-    "clock_getres",
-    "clock_getres_time64",
-    "gettimeofday",
-    "time",
-    "clock_nanosleep",
-    "clock_nanosleep_time64",
-    "nanosleep",
-    "timerfd_create",
-    "timerfd_settime",
-    "timerfd_settime64",
-    "timerfd_gettime",
-    "setitimer",
-    "alarm",
+    "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64",
+    "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "eventfd2", "clock_gettime",
+    "clock_gettime64", "clock_getres", "clock_getres_time64", "gettimeofday", "time",
+    "clock_nanosleep", "clock_nanosleep_time64", "nanosleep", "timerfd_create", "timerfd_settime",
+    "timerfd_settime64", "timerfd_gettime", "setitimer", "alarm",
     /* the packet sockets that are open already: packets, counts, what became of the interface */
-    "recvfrom",
-    "recvmsg",
-    "recv",
-    "getsockopt",
-    "getrandom",
-};
+    "recvfrom", "recvmsg", "recv", "getsockopt",
+    /* chance */
+    "getrandom"};
 
 /* Nothing that is linked here makes these, also not by accident. */
 static const char *const deadly[] = {
-    "execve",
-    "execveat",
-    "fork",
-    "vfork",
-    "ptrace",
-    "process_vm_readv",
-    "process_vm_writev",
-    "pidfd_getfd",
-    "init_module",
-    "finit_module",
-    "kexec_load",
-    "kexec_file_load",
-    "bpf",
-    "mount",
-    "pivot_root",
-    "chroot",
-    "setns",
-    "unshare",
-    "open_by_handle_at",
-    "userfaultfd",
-};
+    /* other programs and processes */
+    "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
+    "pidfd_getfd", "userfaultfd",
+    /* other views of files and networks */
+    "mount", "pivot_root", "chroot", "setns", "unshare", "open_by_handle_at",
+    /* the kernel's code */
+    "init_module", "finit_module", "kexec_load", "kexec_file_load", "bpf"};
 
 /* Terminals are measured and set, never fed (TIOCSTI); interfaces are asked whether they are up. */
-static const uint64_t requests[] = {
-    TCGETS,   TCSETS,  TCSETSW, TCSETSF,      TIOCGWINSZ,   TIOCGPGRP,
-    FIONREAD, FIONBIO, FIOCLEX, SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFNAME,
-};
+static const uint64_t requests[] = {TCGETS,     TCSETS,       TCSETSW,      TCSETSF,
+                                    TIOCGWINSZ, TIOCGPGRP,    FIONREAD,     FIONBIO,
+                                    FIOCLEX,    SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFNAME};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -243,9 +118,9 @@ static int add_conditional(scmp_filter_ctx filter)
         {SCMP_SYS(mmap2), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
         {SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
         {SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)},
-        {SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())},
-        {SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)},
-        {SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0)}, /* asks, does not set */
+        {SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)},
+        {SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0)},
+        {SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0, 0)}, /* asks, does not set */
     };
     for (size_t i = 0; i < COUNT(rules); i++) {
         int result =
@@ -277,8 +152,9 @@ static int fill(scmp_filter_ctx filter)
 
 bool sf_syscalls_can_be_limited(void)
 {
-    /* With no filter given a kernel that has them says EFAULT (seccomp(2)). */
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) != 0 && errno == EFAULT;
+    /* Since Linux 4.14: ending all threads at once, not one of them. */
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0U, &action) == 0;
 }
 
 int sf_syscalls_limit(struct sf_error *err)

@@ -461,7 +461,7 @@ static void users_are_chosen(void **state)
 static bool has_no_capabilities(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[2];
+    struct __user_cap_data_struct sets[2] = {0};
     if (syscall(SYS_capget, &header, sets) != 0)
         return false;
     for (int i = 0; i < 2; i++)
