@@ -60,7 +60,7 @@ static const char *const allowed[] = {
     "clock_nanosleep", "clock_nanosleep_time64", "nanosleep", "timerfd_create", "timerfd_settime",
     "timerfd_settime64", "timerfd_gettime", "setitimer", "alarm",
     /* the packet sockets that are open already: packets, counts, what became of the interface */
-    "recvfrom", "recvmsg", "recv", "getsockopt",
+    "recvfrom", "recvmsg", "recv", "getsockopt", "getsockname",
     /* chance */
     "getrandom"};
 
