@@ -4,6 +4,7 @@ process has gone, however it went. Without the rights to make them the test is s
 """
 import contextlib
 import ctypes
+import datetime
 import fcntl
 import json
 import os
@@ -165,6 +166,12 @@ def lladdr(ip):
 
 def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def moment(text):
+    """Seconds since 1970 of an RFC 3339 time; a double keeps a quarter of a microsecond."""
+    whole = datetime.datetime.fromisoformat(text[:19] + "+00:00").timestamp()
+    return whole + float("0" + text[19:-1])
 
 
 class Watch:

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """How soon lines come: an event within 200 ms of its packet, a connection within 1 s of its close,
 interim records while it is open; what comes after its record is counted: prompt.py SYNFIN"""
-import datetime
 import random
 import socket
 import statistics
@@ -13,12 +12,6 @@ EVENT_LIMIT, RECORD_LIMIT = 0.2, 1.0  # seconds
 ATTEMPTS = 3  # other work on the machine may hold up a line; then all is measured again
 PORT = 5000
 ETH_P_ALL, PACKET_OUTGOING = 3, 4  # linux/if_ether.h, linux/if_packet.h
-
-
-def moment(text):
-    """Seconds since 1970 of an RFC 3339 time; a double keeps a quarter of a microsecond."""
-    whole = datetime.datetime.fromisoformat(text[:19] + "+00:00").timestamp()
-    return whole + float("0" + text[19:-1])
 
 
 def talk(host, count, port):
@@ -46,9 +39,9 @@ def delays(watch, port):
     for line, arrival in zip(watch.lines, watch.arrivals):
         record = records.get(line.get("conn", line.get("id")))
         if record and line["type"] == "event":
-            events.append(arrival + offset - moment(record["start"]) - line["t"])
+            events.append(arrival + offset - lab.moment(record["start"]) - line["t"])
         elif record and line["type"] == "connection":
-            closes.append(arrival + offset - moment(line["end"]))
+            closes.append(arrival + offset - lab.moment(line["end"]))
     return events, closes
 
 
