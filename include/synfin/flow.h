@@ -47,7 +47,7 @@ struct sf_resent {
  * is in sf_endpoint.prints. */
 struct sf_sighting {
     sf_ns ts_ns;
-    uint16_t interface, vlan;
+    uint16_t interface, vlan, checksum;
     uint8_t ttl;
 };
 

@@ -125,7 +125,7 @@ struct sf_segment {
     uint8_t tcp_header_len;
     bool from_fragments; /* put together from IP fragments */
     bool length_guessed; /* IP total length was 0 (offload): lengths are the frame's */
-    uint16_t interface;  /* of the packet */
+    uint16_t interface;  /* a number for each of the inputs' interfaces, those in `any` too */
     uint8_t vlan_count;  /* outer first; also when VLANs are not part of the key */
     uint8_t tunnel_count;
     uint16_t vlan[SF_VLAN_MAX];

@@ -68,6 +68,7 @@ enum sf_verdict sf_decode(struct sf_decoder *decoder, const struct sf_packet *pa
     memset(walk.vlan, 0, sizeof(walk.vlan));
     walk.vlan_count = 0;
     walk.depth = 0;
+    walk.ifindex = 0;
     walk.from_fragments = false;
     walk.checksum_wrong = false;
     walk.datagram_bytes = 0;

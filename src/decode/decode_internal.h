@@ -116,7 +116,8 @@ struct sf_walk {
     uint32_t tunnel_id[SF_TUNNEL_MAX]; /* as on the wire; scope has those of the key */
     uint16_t vlan[SF_VLAN_MAX];
     uint8_t vlan_count;
-    uint8_t depth; /* of headers within headers, tunnels apart */
+    uint8_t depth;    /* of headers within headers, tunnels apart */
+    uint16_t ifindex; /* of a cooked v2 header, or 0 */
     bool from_fragments;
     bool checksum_wrong;
     uint32_t datagram_bytes;    /* from_fragments: of the outermost reassembled IP payload */

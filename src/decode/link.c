@@ -78,6 +78,7 @@ static enum sf_verdict decode_sll2(struct sf_walk *walk)
     if (verdict != SF_VERDICT_OK)
         return verdict;
     const uint8_t *at = walk->rest.at;
+    walk->ifindex = (uint16_t)sf_be32(at + 4);
     return decode_cooked(walk, HEADER, sf_be16(at + 8), sf_be16(at));
 }
 

@@ -35,7 +35,8 @@ static void set_place(struct sf_segment *seg, const struct sf_walk *walk)
     const struct sf_packet *packet = walk->packet;
     seg->packet = packet->number;
     seg->ts_ns = packet->ts_ns;
-    seg->interface = packet->interface;
+    enum { INPUTS_USUAL = 16 }; /* with more, two inputs' interfaces may get the same number */
+    seg->interface = (uint16_t)(packet->interface + walk->ifindex * INPUTS_USUAL);
     seg->vlan_count = walk->vlan_count;
     memcpy(seg->vlan, walk->vlan, sizeof(seg->vlan));
     unsigned tunnels = walk->scope.tunnels;

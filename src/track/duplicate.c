@@ -30,8 +30,8 @@ static bool may_be_copy(const struct sf_turn *turn, const struct sf_sighting *be
 {
     const struct sf_segment *seg = turn->seg;
     if (!same_place(before, seg))
-        return true;
-    if (seg->ttl > before->ttl)
+        return true; /* the checksum may differ: a bridge completes it for a port without offload */
+    if (seg->ttl > before->ttl || seg->checksum != before->checksum)
         return false;
     if (seg->ip_id != 0)
         return true;
@@ -85,7 +85,7 @@ uint64_t sf_duplicate_print(const struct sf_segment *seg)
 {
     uint64_t h = mix((uint64_t)seg->seq.n << 32 | seg->ack.n,
                      (uint64_t)seg->flags << 48 | (uint64_t)seg->window << 32 | seg->payload_len);
-    h = mix(h, (uint64_t)seg->ip_id << 32 | (uint64_t)seg->checksum << 16 | seg->options.present);
+    h = mix(h, (uint64_t)seg->ip_id << 32 | seg->options.present);
     if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS))
         h = mix(h, (uint64_t)seg->options.ts_val << 32 | seg->options.ts_ecr);
     return h;
@@ -103,8 +103,11 @@ void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg
 {
     unsigned place = snd->print_next;
     snd->prints[place] = print;
-    snd->sightings[place] = (struct sf_sighting){seg->ts_ns, seg->interface,
-                                                 seg->vlan_count > 0 ? seg->vlan[0] : 0, seg->ttl};
+    snd->sightings[place] = (struct sf_sighting){.ts_ns = seg->ts_ns,
+                                                 .interface = seg->interface,
+                                                 .vlan = seg->vlan_count > 0 ? seg->vlan[0] : 0,
+                                                 .checksum = seg->checksum,
+                                                 .ttl = seg->ttl};
     snd->print_next = (uint8_t)((place + 1u) % SF_FINGERPRINTS);
 }
 

@@ -86,8 +86,8 @@ def check_any(host, synfin):
     packets = sum(record[name]["packets"] for name in ("client", "server"))
     lab.check("copies", [copies, packets, end["capture_duplicates"], end["packets"]],
               [packets, packets, packets, 2 * packets])
-    lab.check("what went wrong", sorted(line["name"] for line in record["anomalies"]),
-              ["capture_duplicate"])
+    lab.check("what went wrong", {line["name"] for line in record["anomalies"]},
+              {"capture_duplicate", "bad_checksum"})  # the bridge itself leaves checksums to its ports
 
 
 def test(synfin):

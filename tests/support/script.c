@@ -588,7 +588,7 @@ static int take_segment(struct parser *p)
     return 0;
 }
 
-/* "dup [ttl n] [vlan n]": the packet before, captured once more. */
+/* "dup [ttl n] [vlan n] [badsum]": the packet before, captured once more. */
 static int take_duplicate(struct parser *p)
 {
     if (p->script->packet_count == 0)
@@ -607,6 +607,7 @@ static int take_duplicate(struct parser *p)
         return -1;
     if (take_word(p, "vlan") && take_number(p, 4094, &vlan) != 0)
         return -1;
+    copy.has_bad_checksum |= take_word(p, "badsum");
     copy.ttl = (uint8_t)ttl;
     copy.vlan = (uint16_t)vlan;
     *packet = copy;
