@@ -31,7 +31,7 @@ bool sf_tracker_glance(const struct sf_tracker *tracker, struct sf_flow_walk *wa
 bool sf_tracker_glance_again(const struct sf_tracker *tracker, struct sf_glance *glance);
 
 /* Its record so far: how it ended is not concluded, ended_by is NULL, zeek's and wireshark's fields
- * are unknown. False when it has left the table. Lists as of sf_tracker_record(). */
+ * are unknown. False when it is closed or has left the table. Lists as of sf_tracker_record(). */
 bool sf_tracker_peek(struct sf_tracker *tracker, const struct sf_glance *glance,
                      struct sf_record *out);
 

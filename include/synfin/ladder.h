@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "synfin/buffer.h"
 #include "synfin/error.h"
 #include "synfin/sink.h"
 
@@ -29,6 +30,9 @@ int sf_ladder_choose(struct sf_ladder *ladder, struct sf_error *err);
 int sf_ladder_event(struct sf_ladder *ladder, const struct sf_event *event, struct sf_error *err);
 int sf_ladder_segment(struct sf_ladder *ladder, const struct sf_segment_line *line,
                       struct sf_error *err);
+
+/* Appends the chosen connections, worst first. 0, or -1 with *err. */
+int sf_ladder_write(struct sf_ladder *ladder, struct sf_buffer *out, struct sf_error *err);
 
 /* Writes the chosen connections to standard output, worst first. `connections`: how many the input
  * has. A reader that went away is no error. 0, or -1 with *err. */

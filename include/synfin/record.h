@@ -158,4 +158,17 @@ struct sf_record {
     uint64_t view_next_packet; /* first packet of the next incarnation in the same slot, 0: none */
 };
 
+/* How it ended, or, when it never was open, what became of the attempt; "open" when it did not end.
+ */
+const char *sf_record_outcome(const struct sf_record *record);
+
+/* Octets of the record with both its lists behind it, in one piece. */
+size_t sf_record_packed(const struct sf_record *record);
+
+/* Writes that piece to `out`, aligned as by malloc. */
+void sf_record_pack(const struct sf_record *record, void *out);
+
+/* The record in such a piece, or in a copy of its octets: its lists are those in the same piece. */
+struct sf_record *sf_record_unpack(void *piece);
+
 #endif

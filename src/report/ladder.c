@@ -55,22 +55,16 @@ void sf_ladder_free(struct sf_ladder *ladder)
     free(ladder);
 }
 
-/* The record with both its lists behind it, in one piece of memory. */
 static int keep_record(struct sf_ladder *ladder, struct sf_ranked *rank,
                        const struct sf_record *record, struct sf_error *err)
 {
-    struct sf_buffer copy = {0};
-    sf_put(&copy, (const char *)record, sizeof *record);
-    if (record->timeline_count > 0)
-        sf_put(&copy, (const char *)record->timeline,
-               record->timeline_count * sizeof *record->timeline);
-    if (record->anomaly_count > 0)
-        sf_put(&copy, (const char *)record->anomalies,
-               record->anomaly_count * sizeof *record->anomalies);
-    int result = sf_buffer_check(&copy, err);
-    if (result == 0)
-        result = sf_ranking_add(&ladder->ranking, rank, copy.data, copy.len, err);
-    sf_buffer_dispose(&copy);
+    size_t size = sf_record_packed(record);
+    void *piece = malloc(size);
+    if (piece == NULL)
+        return sf_fail(err, "out of memory");
+    sf_record_pack(record, piece);
+    int result = sf_ranking_add(&ladder->ranking, rank, piece, size, err);
+    free(piece);
     return result;
 }
 
@@ -82,19 +76,6 @@ int sf_ladder_offer(struct sf_ladder *ladder, const struct sf_record *record, st
         return 0;
     return keep_record(ladder, &rank, record, err);
 }
-
-/* The copy with its lists where they lie now. */
-static const struct sf_record *kept_record(struct sf_ranked *item)
-{
-    struct sf_record *record = (void *)item->line;
-    record->timeline = (void *)(record + 1);
-    record->anomalies = (const void *)(record->timeline + record->timeline_count);
-    return record;
-}
-
-_Static_assert(sizeof(struct sf_record) % _Alignof(struct sf_timeline_entry) == 0 &&
-                   sizeof(struct sf_timeline_entry) % _Alignof(struct sf_anomaly_entry) == 0,
-               "the lists lie behind the record without gaps");
 
 static int compare_ids(const void *left, const void *right)
 {
@@ -115,7 +96,7 @@ int sf_ladder_choose(struct sf_ladder *ladder, struct sf_error *err)
         return sf_fail(err, "out of memory");
     ladder->count = count;
     for (size_t i = 0; i < count; i++) {
-        ladder->stories[i].record = kept_record(&ladder->ranking.items[i]);
+        ladder->stories[i].record = sf_record_unpack(ladder->ranking.items[i].line);
         ladder->by_id[i] = &ladder->stories[i];
     }
     qsort(ladder->by_id, count, sizeof *ladder->by_id, compare_ids);
@@ -400,26 +381,34 @@ static void put_others(struct sf_page *page, const struct sf_ladder *ladder, uin
     sf_buffer_dispose(&text);
 }
 
+static struct sf_page page_of(const struct sf_ladder *ladder, struct sf_buffer *out)
+{
+    unsigned width = ladder->options.width;
+    return (struct sf_page){.out = out,
+                            .width = width < WIDTH_MAX ? width : WIDTH_MAX,
+                            .color = ladder->options.color,
+                            .unicode = ladder->options.unicode};
+}
+
+int sf_ladder_write(struct sf_ladder *ladder, struct sf_buffer *out, struct sf_error *err)
+{
+    struct sf_page page = page_of(ladder, out);
+    for (size_t i = 0; i < ladder->count; i++) {
+        if (finish_story(&ladder->stories[i], err) != 0)
+            return -1;
+        sf_put_text(out, i > 0 ? "\n\n" : "");
+        sf_ladder_page(&page, &ladder->stories[i]);
+    }
+    return sf_buffer_check(out, err);
+}
+
 int sf_ladder_print(struct sf_ladder *ladder, uint64_t connections, struct sf_error *err)
 {
     struct sf_output output = {0};
     if (sf_output_open(&output, NULL, false, err) != 0)
         return -1;
-    struct sf_page page = {.out = &output.buffer,
-                           .width = ladder->options.width < WIDTH_MAX ? ladder->options.width
-                                                                      : WIDTH_MAX,
-                           .color = ladder->options.color,
-                           .unicode = ladder->options.unicode};
-    int result = 0;
-    for (size_t i = 0; i < ladder->count && result == 0; i++) {
-        result = finish_story(&ladder->stories[i], err);
-        if (result != 0)
-            break;
-        if (i > 0)
-            sf_put_text(page.out, "\n\n");
-        sf_ladder_page(&page, &ladder->stories[i]);
-        result = sf_output_line(&output, err);
-    }
+    int result = sf_ladder_write(ladder, &output.buffer, err);
+    struct sf_page page = page_of(ladder, &output.buffer);
     put_others(&page, ladder, connections);
     if (result == 0)
         result = sf_output_finish(&output, err);

@@ -6,7 +6,8 @@
 void sf_page_put(struct sf_page *page, enum sf_style style, const char *text, size_t len)
 {
     static const char *const codes[SF_STYLES] = {
-        [SF_PLAIN] = NULL, [SF_BOLD] = "1", [SF_DIM] = "2", [SF_RED] = "31", [SF_YELLOW] = "33"};
+        [SF_PLAIN] = NULL, [SF_BOLD] = "1",    [SF_DIM] = "2",
+        [SF_RED] = "31",   [SF_YELLOW] = "33", [SF_REVERSE] = "7"};
     bool is_styled = page->color && codes[style] != NULL;
     if (is_styled)
         sf_put_format(page->out, "\033[%sm", codes[style]);

@@ -11,7 +11,7 @@ struct sf_page {
     bool color, unicode;
 };
 
-enum sf_style { SF_PLAIN, SF_BOLD, SF_DIM, SF_RED, SF_YELLOW, SF_STYLES };
+enum sf_style { SF_PLAIN, SF_BOLD, SF_DIM, SF_RED, SF_YELLOW, SF_REVERSE, SF_STYLES };
 
 /* Text in a style, where the page has colour. */
 void sf_page_put(struct sf_page *page, enum sf_style style, const char *text, size_t len);

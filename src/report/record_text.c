@@ -3,13 +3,18 @@
 
 #include <inttypes.h>
 
+void sf_put_socket(struct sf_buffer *buffer, const char *ip, uint64_t port)
+{
+    bool is_ip6 = strchr(ip, ':') != NULL;
+    sf_put_text(buffer, is_ip6 ? "[" : "");
+    sf_put_plain(buffer, ip);
+    sf_put_text(buffer, is_ip6 ? "]:" : ":");
+    sf_put_count(buffer, port);
+}
+
 void sf_put_end(struct sf_buffer *buffer, const struct sf_record_end *end)
 {
-    bool is_ip6 = strchr(end->ip, ':') != NULL;
-    sf_put_text(buffer, is_ip6 ? "[" : "");
-    sf_put_plain(buffer, end->ip);
-    sf_put_text(buffer, is_ip6 ? "]:" : ":");
-    sf_put_count(buffer, end->port);
+    sf_put_socket(buffer, end->ip, end->port);
 }
 
 sf_ns sf_typical_rtt(const struct sf_record *record)

@@ -6,6 +6,7 @@
 #include "synfin/record.h"
 
 /* "10.0.0.1:80", "[2001:db8::1]:80". */
+void sf_put_socket(struct sf_buffer *buffer, const char *ip, uint64_t port);
 void sf_put_end(struct sf_buffer *buffer, const struct sf_record_end *end);
 
 /* The handshake's round trip; else the median of the server's data, else of the client's; or

@@ -68,18 +68,6 @@ static void put_name(struct sf_buffer *line, const char *name)
     end_cell(line);
 }
 
-/* How it ended, or, when it never was open, what became of the attempt. */
-static const char *outcome(const struct sf_record *record)
-{
-    static const char *const failures[] = {"refused", "unanswered", "incomplete", "syn_ack_only"};
-    for (size_t i = 0; record->open_how != NULL && i < sizeof failures / sizeof failures[0]; i++)
-        if (strcmp(record->open_how, failures[i]) == 0)
-            return failures[i];
-    if (record->close_how == NULL || strcmp(record->close_how, "none") == 0)
-        return "open";
-    return record->close_how;
-}
-
 static void put_cells(struct sf_buffer *line, const struct sf_record *record)
 {
     const struct sf_record_end *client = &record->end[SF_CLIENT];
@@ -97,7 +85,7 @@ static void put_cells(struct sf_buffer *line, const struct sf_record *record)
     put_span(line, sf_typical_rtt(record));
     sf_put_count(line, client->retransmitted_packets + server->retransmitted_packets);
     end_cell(line);
-    put_name(line, outcome(record));
+    put_name(line, sf_record_outcome(record));
     put_name(line, record->open_how);
     put_name(line, record->close_how);
     sf_put_char(line, '\n');

@@ -62,10 +62,9 @@ bool sf_tracker_glance_again(const struct sf_tracker *t, struct sf_glance *glanc
 bool sf_tracker_peek(struct sf_tracker *t, const struct sf_glance *glance, struct sf_record *out)
 {
     struct sf_flow *flow = find(t, glance);
-    if (flow == NULL)
+    if (flow == NULL || flow->is_closed)
         return false;
-    sf_record_fill(t, flow, out);
-    out->ended_by = NULL;
+    sf_record_fill_open(t, flow, out);
     return true;
 }
 

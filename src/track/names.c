@@ -1,5 +1,6 @@
 /* Names of roles, causes and labels: each from its one list. */
 #include <stddef.h>
+#include <string.h>
 
 #include "synfin/record.h"
 #include "synfin/track.h"
@@ -29,4 +30,15 @@ const char *sf_label_name(enum sf_label label)
 #undef X
     };
     return names[label];
+}
+
+const char *sf_record_outcome(const struct sf_record *record)
+{
+    static const char *const failures[] = {"refused", "unanswered", "incomplete", "syn_ack_only"};
+    for (size_t i = 0; record->open_how != NULL && i < sizeof failures / sizeof failures[0]; i++)
+        if (strcmp(record->open_how, failures[i]) == 0)
+            return failures[i];
+    if (record->close_how == NULL || strcmp(record->close_how, "none") == 0)
+        return "open";
+    return record->close_how;
 }

@@ -557,3 +557,11 @@ void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record
     fill_anomalies(t, flow, out);
     sf_record_verdict(flow, out);
 }
+
+void sf_record_fill_open(struct sf_tracker *t, struct sf_flow *flow, struct sf_record *out)
+{
+    flow->ended_by = SF_NOT_ENDED;
+    flow->dropped = sf_dropped_during(t, flow);
+    sf_record_fill(t, flow, out);
+    flow->ended_by = SF_ENDED_OPEN;
+}

@@ -594,10 +594,7 @@ bool sf_tracker_update(struct sf_tracker *t, struct sf_record *out)
             sf_record_note_overdue(t, flow);
         if (flow->is_closed || interval == 0 || t->now_ns - flow->first_ns < interval)
             continue;
-        flow->ended_by = SF_NOT_ENDED;
-        flow->dropped = sf_dropped_during(t, flow);
-        sf_record_fill(t, flow, out);
-        flow->ended_by = SF_ENDED_OPEN;
+        sf_record_fill_open(t, flow, out);
         return true;
     }
     return false;

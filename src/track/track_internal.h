@@ -313,6 +313,8 @@ void sf_record_identify(const struct sf_flow *flow, struct sf_record *out);
 /* Notes a handshake that should be complete by now, or takes the note back. */
 void sf_record_note_overdue(struct sf_tracker *tracker, struct sf_flow *flow);
 void sf_record_fill(struct sf_tracker *tracker, struct sf_flow *flow, struct sf_record *out);
+/* Of one that is still open: ended_by is NULL, what only the end tells is not concluded. */
+void sf_record_fill_open(struct sf_tracker *tracker, struct sf_flow *flow, struct sf_record *out);
 void sf_record_verdict(const struct sf_flow *flow, struct sf_record *record);
 void sf_record_uid(const struct sf_flow *flow, char out[24]);
 void sf_record_community_id(const struct sf_flow_key *key, char out[40]);

@@ -24,7 +24,7 @@ HEADERS = {
     "view.h": "view", "zeek_row.h": "view",
     "sink.h": "report", "where.h": "report", "finding.h": "report", "vocabulary.h": "report",
     "ladder.h": "report", "output.h": "report", "buffer.h": "report",
-    "tally.h": "report",
+    "tally.h": "report", "panel.h": "report",
 }
 
 # What a sink may see beyond ground, its own layer and what sink.h itself includes.
