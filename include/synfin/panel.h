@@ -41,22 +41,6 @@ struct sf_panel_news {
     char detail[SF_DETAIL_TEXT];
 };
 
-/* Everything that is shown, as plain values. */
-struct sf_panel_view {
-    const char *source; /* interfaces */
-    sf_ns begin_ns, now_ns;
-    uint64_t packets, tcp_packets, dropped; /* since the beginning */
-    uint64_t opened, open, opening, reported;
-    double packet_rate, bit_rate, open_rate, drop_rate; /* a second, of the last few */
-    uint64_t states[SF_ROLE_COUNT][SF_STATE_COUNT];     /* ends of open connections */
-    struct sf_panel_row rows[SF_PANEL_ROWS];            /* first in rank first */
-    size_t row_count;
-    struct sf_panel_news news[SF_PANEL_NEWS]; /* newest first */
-    size_t news_count;
-    uint64_t story_id;  /* connection whose story `story` is, 0: none */
-    bool is_story_lost; /* it is not known any more */
-};
-
 enum sf_panel_sort {
     SF_PANEL_BY_SEVERITY,
     SF_PANEL_BY_RESENT,
@@ -76,6 +60,22 @@ struct sf_panel_wish {
     unsigned width;               /* of the ladder */
 };
 
+/* Everything that is shown, as plain values. */
+struct sf_panel_view {
+    const char *source; /* interfaces */
+    sf_ns begin_ns, now_ns;
+    uint64_t packets, tcp_packets, dropped; /* since the beginning */
+    uint64_t opened, open, opening, reported;
+    double packet_rate, bit_rate, open_rate, drop_rate; /* a second, of the last few */
+    uint64_t states[SF_ROLE_COUNT][SF_STATE_COUNT];     /* ends of open connections */
+    struct sf_panel_row rows[SF_PANEL_ROWS];            /* first in rank first */
+    size_t row_count;
+    struct sf_panel_news news[SF_PANEL_NEWS]; /* newest first */
+    size_t news_count;
+    bool is_story_lost;        /* the connection is not remembered any more */
+    struct sf_panel_wish wish; /* that this fulfils */
+};
+
 enum sf_panel_mode { SF_PANEL_TABLE, SF_PANEL_EDIT, SF_PANEL_STORY, SF_PANEL_HELP };
 
 struct sf_panel {
@@ -88,7 +88,8 @@ struct sf_panel {
     size_t news_top;
     size_t story_top; /* first line shown */
     char edit[SF_PANEL_FILTER];
-    char error[160]; /* what is wrong with the expression; or empty */
+    char error[160];  /* what is wrong with the expression; or empty */
+    char notice[160]; /* said by another part of the program; or empty */
     unsigned width, height;
     bool color, unicode;
 };
@@ -111,8 +112,8 @@ enum sf_panel_key {
 bool sf_panel_key(struct sf_panel *panel, const struct sf_panel_view *view, int key);
 
 /* Appends exactly `height` lines, none wider than `width`, the last without line end; styles as
- * SGR sequences. `story` is the ladder of view->story_id, or NULL. Moves what the panel shows when
- * the view or the size has changed. */
+ * SGR sequences. `story` is the ladder that the view's wish is about. Moves what the panel shows
+ * when the view or the size has changed. */
 void sf_panel_draw(struct sf_panel *panel, const struct sf_panel_view *view,
                    const struct sf_buffer *story, struct sf_buffer *out);
 

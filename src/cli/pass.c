@@ -21,6 +21,8 @@ static int take_events(struct sf_pass *pass, struct sf_error *err)
 {
     struct sf_event event;
     while (sf_tracker_event(pass->tracker, &event)) {
+        if (pass->screen != NULL)
+            sf_board_event(sf_screen_board(pass->screen), &event);
         if (pass->outputs == NULL || !is_wanted(pass, event.conn))
             continue;
         if (sf_outputs_event(pass->outputs, &event, err) != 0)
@@ -32,6 +34,8 @@ static int take_events(struct sf_pass *pass, struct sf_error *err)
 static int take_record(struct sf_pass *pass, struct sf_record *record, struct sf_error *err)
 {
     sf_views_record(pass->views, record);
+    if (pass->screen != NULL)
+        sf_board_record(sf_screen_board(pass->screen), record);
     sf_tally_record(&pass->tally, record);
     struct sf_attempt attempt;
     if (sf_attempt_of(record, &attempt))
@@ -78,12 +82,13 @@ static int take_segment(void *self, const struct sf_segment *segment,
     sf_views_segment(pass->views, segment, &judgement);
     if (take_events(pass, err) != 0)
         return -1;
+    struct sf_segment_line line = {segment, &judgement, judgement.t_ns};
+    if (pass->screen != NULL)
+        sf_board_segment(sf_screen_board(pass->screen), &line);
     bool is_chosen = is_wanted(pass, judgement.conn);
-    if (is_chosen && pass->outputs != NULL && pass->outputs->wants_segments) {
-        struct sf_segment_line line = {segment, &judgement, judgement.t_ns};
-        if (sf_outputs_segment(pass->outputs, &line, err) != 0)
-            return -1;
-    }
+    if (is_chosen && pass->outputs != NULL && pass->outputs->wants_segments &&
+        sf_outputs_segment(pass->outputs, &line, err) != 0)
+        return -1;
     if (is_chosen && pass->packets != NULL && sf_packet_file_add(pass->packets, packet, err) != 0)
         return -1;
     return take_records(pass, err);
@@ -153,6 +158,9 @@ static int read_packets(struct sf_pass *pass, struct sf_error *err)
             return -1;
         if (write_interim(pass, err) != 0)
             return -1;
+        if (pass->screen != NULL)
+            sf_screen_moment(pass->screen, pass->tracker, sf_intake_packets(intake),
+                             intake->tcp_packets, sf_capture_totals(intake->capture).dropped);
         if (atomic_exchange(&pass->signals.want_line, false))
             sf_ending_tell_statistics(intake, sf_tracker_totals(pass->tracker).connections);
         sf_progress_show(&pass->progress, intake->capture, sf_intake_packets(intake));
@@ -162,10 +170,17 @@ static int read_packets(struct sf_pass *pass, struct sf_error *err)
     return 0;
 }
 
+static void close_screen(struct sf_pass *pass)
+{
+    sf_screen_close(pass->screen);
+    pass->screen = NULL;
+}
+
 static int read_all(struct sf_pass *pass, struct sf_error *err)
 {
     int result = read_packets(pass, err);
     sf_progress_end(&pass->progress);
+    close_screen(pass);
     if (result != 0)
         return -1;
     if (is_live(pass))
@@ -189,7 +204,8 @@ static int open_core(struct sf_pass *pass, struct sf_error *err)
     struct sf_track_options track = {.linger_ns = options->linger_ns,
                                      .idle_timeout_ns = options->idle_timeout_ns,
                                      .max_memory = options->max_memory,
-                                     .want_events = outputs != NULL && outputs->wants_events};
+                                     .want_events = pass->screen != NULL ||
+                                                    (outputs != NULL && outputs->wants_events)};
     if (is_live(pass)) {
         track.report_after_ns = sf_watch_report_after;
         track.handshake_due_ns = sf_watch_handshake_due;
@@ -230,6 +246,8 @@ static int read_and_write(struct sf_pass *pass, struct sf_error *err)
     sf_progress_begin(&pass->progress, pass->options);
     pass->signals.reopens = pass->outputs != NULL && sf_outputs_can_reopen(pass->outputs);
     sf_signals_start(&pass->signals, pass->intake.capture);
+    if (pass->screen != NULL && sf_screen_start(pass->screen, &pass->signals) != 0)
+        close_screen(pass);
     int result =
         pass->outputs == NULL ? 0 : sf_ending_write_meta(pass->outputs, pass->options, err);
     if (result == 0)
@@ -242,16 +260,24 @@ static int read_and_write(struct sf_pass *pass, struct sf_error *err)
     return result;
 }
 
+/* From the tracker to the end line. */
+static int open_and_read(struct sf_pass *pass, struct sf_error *err)
+{
+    pass->intake.options = pass->options;
+    if (open_core(pass, err) != 0)
+        return -1;
+    if (pass->screen != NULL && sf_screen_take(pass->screen) != 0)
+        close_screen(pass);
+    return sf_sandbox_enter(pass->sandbox, err) != 0 ? -1 : read_and_write(pass, err);
+}
+
 static enum sf_status run(struct sf_pass *pass)
 {
     struct sf_error err = {0};
-    struct sf_intake *intake = &pass->intake;
-    intake->options = pass->options;
-    if (open_core(pass, &err) != 0 || sf_sandbox_enter(pass->sandbox, &err) != 0)
-        return sf_fail_run(&err);
-    int result = read_and_write(pass, &err);
+    int result = open_and_read(pass, &err);
+    close_screen(pass);
     bool is_partial =
-        pass->outputs != NULL && sf_ending_tell_inputs(intake->capture, pass->options);
+        pass->outputs != NULL && sf_ending_tell_inputs(pass->intake.capture, pass->options);
     if (result != 0)
         return sf_fail_run(&err);
     if (is_partial)

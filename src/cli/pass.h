@@ -8,6 +8,7 @@
 #include "pipeline.h"
 #include "progress.h"
 #include "sandbox.h"
+#include "screen.h"
 #include "selection.h"
 #include "signals.h"
 #include "synfin/finding.h"
@@ -24,6 +25,8 @@ struct sf_pass {
     struct sf_packet_file *packets;         /* NULL: no -w */
     struct sf_selection *choose;            /* filled with the ids chosen by `where`, or NULL */
     const struct sf_selection *chosen; /* events, segments and packets of these only, or NULL */
+
+    struct sf_screen *screen; /* closed by the pass when it ends; NULL: lines do */
 
     /* The pass's own; zero at first but for the capture of `intake`, which is the caller's. */
     struct sf_intake intake;

@@ -69,8 +69,11 @@ static enum sf_status run_passes(const struct sf_pass *like, struct sf_selection
     bool is_usage = false;
     struct sf_capture *capture; /* opened before the first reading's sandbox keeps it from files */
     struct sf_pass pass = *like;
-    if (sf_intake_open_capture(&capture, like->options, &is_usage, &err) != 0)
+    pass.screen = sf_screen_open(like->options);
+    if (sf_intake_open_capture(&capture, like->options, &is_usage, &err) != 0) {
+        sf_screen_close(pass.screen);
         return is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
+    }
     enum sf_status status = SF_STATUS_OK;
     if (needs_two_readings(like)) {
         status = choose_connections(like, selection);

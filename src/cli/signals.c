@@ -63,6 +63,12 @@ void sf_signals_start(struct sf_signals *signals, struct sf_capture *capture)
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+void sf_signals_stop(struct sf_signals *signals)
+{
+    atomic_store(&signals->stop, true);
+    sf_capture_stop(signals->capture);
+}
+
 void sf_signals_end(struct sf_signals *signals)
 {
     if (!signals->is_running)

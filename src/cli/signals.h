@@ -25,6 +25,9 @@ struct sf_signals {
  * stopped, too. */
 void sf_signals_start(struct sf_signals *signals, struct sf_capture *capture);
 
+/* What a first INT does. */
+void sf_signals_stop(struct sf_signals *signals);
+
 /* Before the capture is closed. */
 void sf_signals_end(struct sf_signals *signals);
 

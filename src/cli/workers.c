@@ -30,8 +30,8 @@ static bool can_share(const struct sf_pass *pass)
 {
     const struct sf_cli_options *options = pass->options;
     const struct sf_outputs *outputs = pass->outputs;
-    if (outputs == NULL || pass->packets != NULL || options->max_memory > 0 ||
-        outputs->wants_events || outputs->wants_segments)
+    if (outputs == NULL || pass->packets != NULL || pass->screen != NULL ||
+        options->max_memory > 0 || outputs->wants_events || outputs->wants_segments)
         return false;
     for (size_t i = 0; i < outputs->count; i++)
         if (outputs->sinks[i]->record != NULL && outputs->sinks[i]->fork == NULL)

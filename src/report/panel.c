@@ -1,6 +1,7 @@
 /* Keys to wishes; nothing is computed here but what is selected and how far it is scrolled. */
 #include "synfin/panel.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "panel_internal.h"
@@ -43,16 +44,25 @@ static void move_row(struct sf_panel *panel, const struct sf_panel_view *view, i
 
 /* --- the line in which an expression is written ----------------------------------------------- */
 
+/* "unknown field: foo == 1": the sentence, and the text from where its caret stands. */
+static void keep_error(struct sf_panel *panel, const char *text)
+{
+    int len = (int)strcspn(text, "\n");
+    const char *shown = text[len] == '\n' ? text + len + 1 : "";
+    size_t shown_len = strcspn(shown, "\n");
+    size_t caret = shown[shown_len] == '\n' ? strcspn(shown + shown_len + 1, "^") : shown_len;
+    bool has_place = caret < shown_len;
+    snprintf(panel->error, sizeof panel->error, "%.*s%s%.*s", len, text, has_place ? ": " : "",
+             has_place ? (int)(shown_len - caret) : 0, shown + caret);
+}
+
 static void take_expression(struct sf_panel *panel)
 {
     struct sf_error err;
     struct sf_where *where = NULL;
     panel->error[0] = '\0';
     if (panel->edit[0] != '\0' && (where = sf_where_compile(panel->edit, &err)) == NULL) {
-        size_t len = strcspn(err.text, "\n");
-        len = len < sizeof panel->error ? len : sizeof panel->error - 1;
-        memcpy(panel->error, err.text, len);
-        panel->error[len] = '\0';
+        keep_error(panel, err.text);
         return;
     }
     sf_where_free(where);

@@ -147,14 +147,24 @@ static void put_number(struct sf_buffer *text, const char *before, uint64_t n, c
     sf_put_text(text, after);
 }
 
+/* Whole seconds: what is younger is no matter of age. */
+static void put_age(struct sf_buffer *text, sf_ns age)
+{
+    if (age < SF_SEC)
+        sf_put_text(text, "< 1 s");
+    else if (age < 60 * SF_SEC)
+        sf_put_format(text, "%d s", (int)(age / SF_SEC));
+    else
+        sf_put_human_span(text, age);
+}
+
 static void put_title(struct draw *draw)
 {
     const struct sf_panel_view *view = draw->view;
     sf_put_text(&draw->text, "synfin  ");
     sf_put_plain(&draw->text, view->source);
     sf_put_text(&draw->text, "  ");
-    if (view->now_ns > view->begin_ns)
-        sf_put_human_span(&draw->text, view->now_ns - view->begin_ns);
+    put_age(&draw->text, view->now_ns - view->begin_ns);
     put_right(draw, draw->panel->is_paused ? "PAUSED  p goes on" : "h help  q quit");
     put_line(draw, SF_REVERSE);
 }
@@ -167,6 +177,7 @@ static void put_packets(struct draw *draw)
     put_rate(text, view->packet_rate);
     put_number(text, "/s   TCP ", view->tcp_packets, "  ");
     put_rate(text, view->bit_rate);
+    sf_put_text(text, view->bit_rate < 999.5 ? " " : "");
     put_number(text, "bit/s   dropped ", view->dropped, "");
     if (view->dropped > 0) {
         sf_put_text(text, "  ");
@@ -314,7 +325,7 @@ static void fill_cell(const struct draw *draw, const struct sf_panel_row *row, e
         break;
     case COLUMN_RESENT: sf_put_count(cell, row->resent); break;
     case COLUMN_BYTES: sf_put_human_octets(cell, row->bytes); break;
-    case COLUMN_AGE: sf_put_human_span(cell, end > row->start_ns ? end - row->start_ns : 0); break;
+    case COLUMN_AGE: put_age(cell, end - row->start_ns); break;
     case COLUMNS: break;
     }
 }
@@ -435,7 +446,7 @@ static void put_news_line(struct draw *draw, const struct sf_panel_news *news, b
     if (news->count > 1)
         sf_put_format(text, " %s%" PRIu64, draw->panel->unicode ? "\xc3\x97" : "x", news->count);
     if (news->whose != SF_ROLE_NONE)
-        sf_put_format(text, " of the %s", sf_role_name(news->whose));
+        sf_put_format(text, " (%s)", sf_role_name(news->whose));
     sf_put_text(text, "  ");
     sf_put_socket(text, client->ip, client->port);
     sf_put_text(text, draw->panel->unicode ? " \xe2\x86\x92 " : " > ");
@@ -481,9 +492,9 @@ static void put_foot(struct draw *draw)
         size_t room = panel->width > 8 ? panel->width - 8 : 1;
         sf_put_format(&draw->text, "where: %s_", panel->edit + (len > room ? len - room : 0));
     } else {
-        sf_put_text(&draw->text, keys);
+        sf_put_plain(&draw->text, panel->notice[0] != '\0' ? panel->notice : keys);
     }
-    put_line(draw, is_edit ? SF_BOLD : SF_DIM);
+    put_line(draw, is_edit ? SF_BOLD : panel->notice[0] != '\0' ? SF_YELLOW : SF_DIM);
 }
 
 /* --- the pages -------------------------------------------------------------------------------- */
@@ -568,7 +579,7 @@ static void put_story_lines(struct draw *draw, const struct sf_buffer *story)
 static void put_story(struct draw *draw, const struct sf_buffer *story)
 {
     const struct sf_panel *panel = draw->panel;
-    bool is_here = story != NULL && draw->view->story_id == panel->wish.story_id;
+    bool is_here = draw->view->wish.story_id == panel->wish.story_id;
     sf_put_format(&draw->text, "connection %" PRIu64, panel->wish.story_id);
     put_right(draw, panel->is_paused ? "PAUSED  Esc back" : "arrows, PgUp, PgDn  Esc back");
     put_line(draw, SF_REVERSE);

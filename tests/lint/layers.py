@@ -34,7 +34,7 @@ SINK_SEES = {"record.h", "field.h", "sink.h", "anomaly.h"}
 LIBRARIES = {
     "libpcap": r"pcap(/.*)?\.h", "jansson": r"jansson\.h", "uthash": r"ut(hash|list|array)\.h",
     "sqlite": r"sqlite3\.h", "zlib": r"zlib\.h", "zstd": r"zstd\.h", "lz4": r"lz4\w*\.h",
-    "xxhash": r"xxh\w*\.h", "libseccomp": r"seccomp\.h",
+    "xxhash": r"xxh\w*\.h", "libseccomp": r"seccomp\.h", "curses": r"n?curses\.h",
 }
 
 LONG_FUNCTION = 80
