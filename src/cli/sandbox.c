@@ -109,11 +109,11 @@ int sf_sandbox_check(const struct sf_sandbox *sandbox, struct sf_error *err)
 /* --- paths ------------------------------------------------------------------------------------ */
 
 /* What libraries read late: names of ports in a filter that is compiled again for another link
- * type, and descriptions of terminals. */
+ * type, descriptions of terminals, the seed of a hash table. */
 static const char *const read_late[] = {
-    "/etc/services", "/etc/protocols", "/etc/nsswitch.conf",
-    "/etc/hosts",    "/etc/localtime", "/usr/share/zoneinfo",
-    "/etc/terminfo", "/lib/terminfo",  "/usr/share/terminfo",
+    "/etc/services",       "/etc/protocols", "/etc/nsswitch.conf", "/etc/hosts",
+    "/etc/localtime",      "/etc/terminfo",  "/lib/terminfo",      "/usr/share/terminfo",
+    "/usr/share/zoneinfo", "/dev/urandom",
 };
 
 struct rules {
