@@ -95,8 +95,9 @@ def switch(name, offload, is_on):
 class Lab:
     def __init__(self):
         need("ip")
+        self.is_root = os.geteuid() == 0
         try:
-            if os.geteuid() != 0:
+            if not self.is_root:
                 become_root_of_a_user_namespace()
             self.far = new_network()
             self.near = new_network()  # the test itself stays here
