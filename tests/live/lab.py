@@ -196,7 +196,7 @@ class Watch:
             self.lines.append(json.loads(text))
 
     def of_type(self, name):
-        return [line for line in self.lines if line["type"] == name]
+        return [line for line in list(self.lines) if line["type"] == name]
 
     def wait(self, what, fits, seconds=PATIENCE):
         """The first line that fits."""
@@ -234,6 +234,16 @@ class Watch:
         check("lines of end, the last", [line["type"] for line in self.lines].index("end"),
               len(self.lines) - 1)
         return self.lines[-1]
+
+
+def check_schema(synfin, lines):
+    """Each line is what `synfin schema` promises."""
+    import jsonschema  # Debian's python3-jsonschema
+    schema = json.loads(subprocess.run([synfin, "schema"], check=True, capture_output=True).stdout)
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    for line in lines:
+        faults = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(line)]
+        check(f"{line['type']} line against the schema", faults, [])
 
 
 def is_of_port(line, port):

@@ -121,6 +121,15 @@ def check_signals(host, synfin, traffic):
     assert 0 < counts[0] < counts[1] <= end["packets"], (counts, end["packets"])
 
 
+def check_last_packets(host, synfin, traffic):
+    """TERM comes when the kernel still holds what was sent: it is read before the end."""
+    for _ in range(3):
+        watch = lab.Watch(host, synfin)
+        sent = traffic.play_all(host, "--pps", "20000", "--limit", "1000")
+        end = end_of_running(watch)
+        lab.check("packets before TERM", end["packets"] + end["dropped"], sent)
+
+
 def test(synfin):
     lab.need("tcpreplay", "tcpdump")
     host = lab.Lab()
@@ -129,6 +138,7 @@ def test(synfin):
         check_top_speed(host, synfin, web)
         check_drops(host, synfin, web)
         check_signals(host, synfin, web)
+        check_last_packets(host, synfin, web)
 
 
 if __name__ == "__main__":

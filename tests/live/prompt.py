@@ -123,6 +123,7 @@ def test(synfin):
     ports = range(PORT + 2, PORT + 2 + ATTEMPTS)
     assert any(measure(host, watch, port, 20) for port in ports), "too late"
     end = watch.stop()
+    lab.check_schema(synfin, watch.lines)
     records = watch.of_type("connection")
     lab.check("records, late segments", [len(records), end["late_segments"]],
               [end["connections"], 3])

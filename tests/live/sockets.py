@@ -210,9 +210,10 @@ def again_in_time_wait(host, port):
 
 
 def life(open="handshake", close="fin", first=None, reset=None, states=("CLOSED", "CLOSED"),
-         octets=(0, 0), resent=(0, 0), anomalies=()):
+         octets=(0, 0), resent=(0, 0), anomalies=(), ended_by="closed"):
     return dict(open=open, close=close, first=first, reset=reset, states=list(states),
-                octets=list(octets), resent=list(resent), anomalies=sorted(anomalies))
+                octets=list(octets), resent=list(resent), anomalies=sorted(anomalies),
+                ended_by=ended_by)
 
 
 def reset_by(who, kind="abort", octets=(100, 0), anomalies=("reset",), **others):
@@ -235,7 +236,7 @@ CASES = {
     refused: [reset_by("server", kind="refused", open="refused", octets=(0, 0),
                        anomalies=["refused"])],
     black_holed: [life(open="unanswered", close="none", states=("SYN-SENT", None),
-                       anomalies=["syn_retransmitted", "unanswered"])],
+                       anomalies=["syn_retransmitted", "unanswered"], ended_by="capture_end")],
     zero_window: [life(first="client", states=SERVER_LAST)],
     far_forgets: [reset_by("server", kind="no_connection", octets=(200, 0),
                            anomalies=["half_open"])],
@@ -260,7 +261,8 @@ def told(record):
                 states=[end["state"] for end in ends],
                 octets=[end["unique_bytes"] for end in ends],
                 resent=[end["retransmitted_packets"] for end in ends],
-                anomalies=[anomaly["name"] for anomaly in record["anomalies"]])
+                anomalies=[anomaly["name"] for anomaly in record["anomalies"]],
+                ended_by=record["ended_by"])
 
 
 def prepare(host):
@@ -312,8 +314,11 @@ def test(synfin):
     prepare(host)
     watch = lab.Watch(host, synfin, "--events", "tcp")
     found = play(host)
-    watch.settle()
+    closed = sum(map(len, CASES.values())) - 1  # one stays open
+    lab.wait_until("a record of each that has closed",
+                   lambda: len(watch.of_type("connection")) == closed)
     end = watch.stop()
+    lab.check_schema(synfin, watch.lines)
     for port, (case, lives) in enumerate(CASES.items(), FIRST_PORT):
         records = [line for line in watch.of_type("connection") if line["server"]["port"] == port]
         lab.check(case.__name__, [told(record) for record in records],
