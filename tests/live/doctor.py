@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """synfin doctor beside a veth pair whose offloads are switched off and on again."""
 import json
 import subprocess
