@@ -77,6 +77,7 @@ void sf_count_segment(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     const struct sf_segment *seg = turn->seg;
+    turn->idle_ns = snd->packets > 0 ? seg->ts_ns - snd->last_ns : 0;
     sf_count_time(turn->flow, snd, seg);
     if (snd->packets == 0 || seg->ttl < snd->ttl_min)
         snd->ttl_min = seg->ttl;

@@ -119,6 +119,24 @@ static bool is_challenge_follow_up(const struct sf_turn *turn)
            answers_with_its_ack(turn);
 }
 
+static bool is_in_handshake(const struct sf_turn *turn)
+{
+    static const bool opening[SF_STATE_COUNT] = {[SF_SYN_SENT] = true, [SF_SYN_RECEIVED] = true};
+    return opening[turn->snd->state] || opening[turn->rcv->state];
+}
+
+/* An end that spoke within a second and ten round trips has the connection; its RST is no answer to
+ * what passed longer ago than both. */
+static bool seems_to_know_nothing(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    sf_ns rtt = sf_flow_rtt(turn->flow), waited = turn->seg->ts_ns - turn->rcv->last_ns;
+    bool is_unheard = snd->packets == snd->rsts || turn->idle_ns > SF_SEC ||
+                      (sf_ns_known(rtt) && turn->idle_ns / 10 > rtt);
+    bool is_answer = waited <= SF_SEC || (sf_ns_known(rtt) && waited / 10 <= rtt);
+    return is_unheard && is_answer;
+}
+
 static bool answers_data(const struct sf_turn *turn)
 {
     const struct sf_endpoint *rcv = turn->rcv;
@@ -135,17 +153,11 @@ static enum sf_reset_kind judge_kind(const struct sf_turn *turn)
         return SF_RESET_CHALLENGE_FOLLOW_UP;
     if (snd->fin != SF_OFFSET_NONE)
         return answers_data(turn) ? SF_RESET_LATE_DATA : SF_RESET_AFTER_FIN;
-    if (answers_with_its_ack(turn))
+    if (answers_with_its_ack(turn) && (is_in_handshake(turn) || seems_to_know_nothing(turn)))
         return SF_RESET_NO_CONNECTION;
     if (!snd->has_sent && rcv->packets == 0)
         return SF_RESET_LONE;
     return SF_RESET_ABORT;
-}
-
-static bool is_in_handshake(const struct sf_turn *turn)
-{
-    static const bool opening[SF_STATE_COUNT] = {[SF_SYN_SENT] = true, [SF_SYN_RECEIVED] = true};
-    return opening[turn->snd->state] || opening[turn->rcv->state];
 }
 
 static void note_reset(struct sf_turn *turn, enum sf_reset_kind kind, uint64_t outstanding)

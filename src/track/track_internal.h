@@ -124,6 +124,7 @@ struct sf_turn {
     bool sends_new_data;
     bool is_replay; /* a waiting SYN given to the connection it opened */
     sf_ns rtt_ns;
+    sf_ns idle_ns; /* since the sender's packet before, 0: none */
 };
 
 /* Puts the flow at the newest end of a list of the table. Not its packet's time counts but the
