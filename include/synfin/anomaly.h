@@ -11,10 +11,12 @@ enum sf_severity { SF_SEVERITY_OK, SF_NOTE, SF_WARNING, SF_PROBLEM };
       "the SYN was sent again with the same initial sequence number (RFC 6298)")                   \
     X(SYN_ACK_RETRANSMITTED, "syn_ack_retransmitted", WARNING,                                     \
       "the SYN-ACK was sent again: it, or the ACK of it, was lost or ignored")                     \
-    X(UNANSWERED, "unanswered", PROBLEM, "a SYN that nothing answered")                            \
+    X(UNANSWERED, "unanswered", PROBLEM,                                                           \
+      "a SYN that nothing answered, nor did a RST of its sender end the attempt")                  \
     X(REFUSED, "refused", PROBLEM, "the SYN was answered by RST: no listener, or a firewall")      \
     X(EMBRYONIC, "embryonic", PROBLEM,                                                             \
-      "a SYN-ACK was seen and never acknowledged; operators call this half-open")                  \
+      "a SYN-ACK was seen, never acknowledged, and no RST ended it; operators call this "          \
+      "half-open")                                                                                 \
     X(RESET_IN_HANDSHAKE, "reset_in_handshake", WARNING,                                           \
       "a RST ended the handshake before it was complete: a scan, or an end that gave up")          \
     X(SYN_ISN_CHANGED, "syn_isn_changed", WARNING,                                                 \

@@ -365,14 +365,16 @@ static void fill_counts(const struct sf_endpoint *ep, struct sf_record_end *out)
     out->idle_max_ns = ep->packets > 1 ? ep->idle_max_ns : SF_NS_UNKNOWN;
 }
 
-/* Octets of sequence space that the end used; SYN and FIN are not among them. */
+/* Octets of sequence space that the end used; SYN and FIN are not among them. Never fewer than were
+ * captured: a FIN amid the data, a second initial number. */
 static uint64_t stream_octets(const struct sf_endpoint *ep)
 {
     if (!ep->has_base)
         return 0;
     sf_offset begin = ep->low < 1 && ep->has_iss ? 1 : ep->low;
     sf_offset end = ep->fin != SF_OFFSET_NONE && ep->snd_nxt == ep->fin + 1 ? ep->fin : ep->snd_nxt;
-    return end > begin ? (uint64_t)(end - begin) : 0;
+    uint64_t octets = end > begin ? (uint64_t)(end - begin) : 0;
+    return octets > ep->unique_bytes ? octets : ep->unique_bytes;
 }
 
 static void fill_progress(const struct sf_flow *flow, int dir, struct sf_record_end *out)

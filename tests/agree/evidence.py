@@ -379,7 +379,8 @@ class Stream:
         return False
 
     def length(self):
-        return max(0, self.next - (self.fin is not None and self.next == self.fin + 1))
+        fin = self.fin is not None and self.next == self.fin + 1
+        return max(self.unique, self.next - fin)
 
     def missing(self):
         """Octets that the peer acknowledged and no packet carried."""

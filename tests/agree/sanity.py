@@ -7,10 +7,10 @@ ENDS = ("client", "server")
 FREE_BYTES = 1 << 24
 
 PARTS = [  # (part, whole): never more
-    ("unique_bytes", "payload_bytes"), ("retransmitted_bytes", "payload_bytes"),
-    ("payload_bytes", "ip_bytes"), ("data_packets", "packets"), ("acks", "packets"),
-    ("pure_acks", "acks"), ("syns", "packets"), ("fins", "packets"), ("rsts", "packets"),
-    ("pushes", "packets"), ("retransmitted_packets", "packets"), ("sack_packets", "packets"),
+    ("unique_bytes", "payload_bytes"), ("unique_bytes", "stream_bytes"),
+    ("retransmitted_bytes", "payload_bytes"), ("payload_bytes", "ip_bytes"),
+    ("data_packets", "packets"), ("acks", "packets"), ("pure_acks", "acks"), ("syns", "packets"),
+    ("fins", "packets"), ("rsts", "packets"), ("pushes", "packets"), ("retransmitted_packets", "packets"), ("sack_packets", "packets"),
     ("out_of_order_packets", "packets"), ("duplicate_acks", "pure_acks"),
     ("dsack_packets", "sack_packets"), ("keep_alives", "packets"),
     ("zero_window_probes", "packets"), ("zero_windows", "packets"), ("window_full", "packets"),
