@@ -369,7 +369,8 @@ class Stream:
     def take_octets(self, p, begin, last):
         """Whether octets were sent again. What fills a hole is late or sent again by time, IP-ID
         and timestamp: for that the segment's label is believed."""
-        new = self.octets.add(begin, last)
+        # Where the SYN was seen its number holds no octet.
+        new = self.octets.add(max(begin, 0) if self.seen_syn else begin, last)
         self.unique += new
         below = max(0, min(last, self.next) - begin)
         if below and ("retransmission" in p.own_labels or new < below):
