@@ -26,7 +26,8 @@ enum sf_event_kind { SF_EVENT_STATE, SF_EVENT_ANOMALY };
 
 struct sf_event {
     uint64_t packet; /* at which it became known: events come in packet order */
-    sf_ns t_ns;      /* since the connection's start */
+    sf_ns time_ns;   /* of that packet */
+    sf_ns t_ns;      /* the same since the connection's start */
     uint64_t conn;   /* id of the connection */
     struct sf_flow_key key;
     enum sf_dir client; /* which end of the key is the client, by the roles known then */

@@ -399,12 +399,24 @@ static json_t *role_so_far_type(void)
     return type;
 }
 
+static json_t *address_so_far_type(void)
+{
+    json_t *type = object_type();
+    add_property(type, "ip", type_of("string", false));
+    add_property(type, "port", count_type(false));
+    set(type, "description", json_string("by the roles as known at this packet"));
+    return type;
+}
+
 static json_t *event_type(const char *kind)
 {
     json_t *line = line_type("event");
     add_property(line, "packet", count_type(false));
+    add_property(line, "time", time_type(false));
     add_property(line, "t", type_of("number", false));
     add_property(line, "conn", count_type(false));
+    add_property(line, "client", address_so_far_type());
+    add_property(line, "server", address_so_far_type());
     add_property(line, "end", role_so_far_type());
     add_property(line, "kind", json_pack("{s:s}", "const", kind));
     return line;

@@ -2,6 +2,7 @@
 #include "report_internal.h"
 
 #include "json_shape.h"
+#include "synfin/address.h"
 
 #define PUT(buffer, literal) sf_put(buffer, literal, sizeof(literal) - 1)
 
@@ -26,14 +27,30 @@ static void put_anomaly(struct sf_buffer *buffer, const struct sf_event *event)
     sf_put_json_string(buffer, event->detail);
 }
 
+static void put_address(struct sf_buffer *buffer, const struct sf_flow_key *key, enum sf_dir dir)
+{
+    char ip[SF_ADDRESS_TEXT];
+    PUT(buffer, "{\"ip\":");
+    sf_put_json_name(buffer, sf_address_text(ip, key->addr[dir], key->scope.ip_version));
+    PUT(buffer, ",\"port\":");
+    sf_put_count(buffer, key->port[dir]);
+    sf_put_char(buffer, '}');
+}
+
 void sf_put_json_event(struct sf_buffer *buffer, const struct sf_event *event)
 {
     PUT(buffer, "{\"type\":\"event\",\"packet\":");
     sf_put_count(buffer, event->packet);
-    PUT(buffer, ",\"t\":");
+    PUT(buffer, ",\"time\":\"");
+    sf_put_time(buffer, event->time_ns);
+    PUT(buffer, "\",\"t\":");
     sf_put_seconds(buffer, event->t_ns);
     PUT(buffer, ",\"conn\":");
     sf_put_count(buffer, event->conn);
+    PUT(buffer, ",\"client\":");
+    put_address(buffer, &event->key, event->client);
+    PUT(buffer, ",\"server\":");
+    put_address(buffer, &event->key, sf_dir_other(event->client));
     PUT(buffer, ",\"end\":");
     sf_put_json_name(buffer, sf_role_name(event->end));
     switch (event->kind) {

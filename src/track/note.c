@@ -61,6 +61,7 @@ struct sf_event *sf_event_add(struct sf_tracker *t, const struct sf_flow *flow, 
     }
     struct sf_event *event = &t->events[t->event_count++];
     *event = (struct sf_event){.packet = t->now_packet,
+                               .time_ns = t->event_ns,
                                .t_ns = t->event_ns - flow->first_ns,
                                .conn = flow->id,
                                .key = flow->key,
@@ -68,6 +69,12 @@ struct sf_event *sf_event_add(struct sf_tracker *t, const struct sf_flow *flow, 
                                .end = sf_role_of(flow, end)};
     return event;
 }
+
+/* What the tap's place makes common: an event for the first of each end is enough. */
+static const bool is_told_once[SF_ANOMALY_COUNT] = {
+    [SF_ANOMALY_BAD_CHECKSUM] = true,
+    [SF_ANOMALY_OFFLOADED_SEGMENTS] = true,
+};
 
 void sf_note_kind(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly name, int end,
                   uint64_t packet, uint64_t value, enum sf_note_kind kind,
@@ -92,6 +99,8 @@ void sf_note_kind(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly na
         memcpy(noted->address, flow->icmp_sender, sizeof noted->address);
     if (severity > noted->severity)
         noted->severity = (uint8_t)severity;
+    if (noted->count > 1 && is_told_once[name])
+        return;
     struct sf_event *event = sf_event_add(t, flow, end);
     if (event == NULL)
         return;
