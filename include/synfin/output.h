@@ -10,7 +10,7 @@ struct sf_output {
     char *path, *part; /* NULL for standard output; part is NULL when written in place */
     bool line_flush;   /* write after each line */
     bool gone;         /* the reader went away: what is put here is dropped */
-    bool keeps_old;    /* a file of that name that is there at the end is not replaced */
+    bool is_log;       /* read while it grows: written under its name, at its end */
     uint64_t written;  /* octets of the present file, without those still in the buffer */
 };
 
@@ -26,9 +26,16 @@ int sf_output_line(struct sf_output *output, struct sf_error *err);
 /* Writes all that waits. 0, or -1 with *err. */
 int sf_output_flush(struct sf_output *output, struct sf_error *err);
 
-/* Finishes the file and opens the next; standard output goes on as it is. With `path` NULL the next
- * has the same name, and should nobody have moved the old one away until it is whole, it gets a
- * number behind its name. 0, or -1 with *err. */
+/* The same for a file that is read while it grows and may be moved away: it has its name at once.
+ */
+int sf_output_open_log(struct sf_output *output, const char *path, bool line_flush,
+                       struct sf_error *err);
+
+/* True when such a file no longer has its name. */
+bool sf_output_was_moved(const struct sf_output *output);
+
+/* Finishes the file and opens the next, of the same kind, at `path`, or with NULL under the same
+ * name; standard output goes on as it is. 0, or -1 with *err. */
 int sf_output_next(struct sf_output *output, const char *path, struct sf_error *err);
 
 /* Writes all that waits, closes, and gives a file its name. 0, or -1 with *err. */

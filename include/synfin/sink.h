@@ -62,6 +62,7 @@ struct sf_sink_options {
     unsigned width; /* of the terminal, columns */
     bool unicode;
     bool line_flush; /* after each line */
+    bool is_log;     /* a file is read while it grows: see sf_output_open_log() */
 };
 
 /* A segment line: the judgement beside what stood in the packet. */

@@ -181,7 +181,9 @@ bool sf_outputs_can_reopen(const struct sf_outputs *outputs)
 int sf_outputs_reopen(struct sf_outputs *outputs, struct sf_error *err)
 {
     for (size_t i = 0; i < outputs->count; i++)
-        if (outputs->rotations[i].options != NULL && begin_file(outputs, i, NULL, err) != 0)
+        if (outputs->rotations[i].options != NULL &&
+            sf_output_was_moved(outputs->sinks[i]->output) &&
+            begin_file(outputs, i, NULL, err) != 0)
             return -1;
     return 0;
 }
@@ -213,6 +215,7 @@ static struct sf_sink *open_sink(struct sf_outputs *outputs, const char *argumen
     if (may_rotate && sf_rotation_begin(rotation, options, path, machine_time(), err) != 0)
         return NULL;
     sink_options.path = rotation->path;
+    sink_options.is_log = may_rotate && options->rotate_ns == 0 && options->rotate_megabytes == 0;
     struct sf_sink *sink = sf_sink_open(argument, &sink_options, usage, err);
     if (sink == NULL)
         return NULL;

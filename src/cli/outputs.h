@@ -48,7 +48,7 @@ int sf_outputs_finish(struct sf_outputs *outputs, const struct sf_summary *summa
 /* Whether some output is a file that another may follow. */
 bool sf_outputs_can_reopen(const struct sf_outputs *outputs);
 
-/* Such files are finished, and begun anew under the same names. 0, or -1 with *err. */
+/* Those that were moved away are finished, and begun anew under their names. 0, or -1 with *err. */
 int sf_outputs_reopen(struct sf_outputs *outputs, struct sf_error *err);
 
 /* Begins the next files of those whose time is over (-G); *is_over when -W allows none. Files that

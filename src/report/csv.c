@@ -196,7 +196,7 @@ struct sf_sink *sf_csv_open(const char *path, const struct sf_sink_options *opti
                                  .put_lines = put_lines,
                                  .join = join,
                                  .output = &csv->output};
-    if (sf_output_open(&csv->output, path, options->line_flush, err) == 0)
+    if (sf_lines_open(&csv->output, path, options, err) == 0)
         return &csv->sink;
     close_csv(&csv->sink);
     return NULL;

@@ -176,7 +176,7 @@ struct sf_sink *sf_json_open(const char *path, const struct sf_sink_options *opt
                                   .output = &json->output};
     json->shape = &json->own_shape;
     if (sf_json_shape_make(&json->own_shape, options->fields, options->field_count, err) == 0 &&
-        sf_output_open(&json->output, path, options->line_flush, err) == 0)
+        sf_lines_open(&json->output, path, options, err) == 0)
         return &json->sink;
     close_json(&json->sink);
     return NULL;

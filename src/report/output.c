@@ -22,27 +22,50 @@ static bool is_in_place(const char *path)
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
-int sf_output_open(struct sf_output *output, const char *path, bool line_flush,
-                   struct sf_error *err)
+static int open_output(struct sf_output *output, const char *path, struct sf_error *err)
 {
-    *output = (struct sf_output){.fd = STDOUT_FILENO, .line_flush = line_flush};
     if (path == NULL || strcmp(path, "-") == 0)
         return 0;
     output->path = strdup(path);
     if (output->path == NULL)
         return sf_fail(err, "out of memory");
-    if (!is_in_place(path) && asprintf(&output->part, "%s.part", path) < 0) {
+    if (!output->is_log && !is_in_place(path) && asprintf(&output->part, "%s.part", path) < 0) {
         output->part = NULL;
         return sf_fail(err, "out of memory");
     }
     output->fd = open(output->part != NULL ? output->part : path,
-                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY |
+                          (output->is_log ? O_APPEND : 0), /* who cuts it need not tell us */
+                      0666);
     if (output->fd >= 0)
         return 0;
     sf_fail(err, "%s: %s", path, strerror(errno));
     free(output->part);
     output->part = NULL;
     return -1;
+}
+
+int sf_output_open(struct sf_output *output, const char *path, bool line_flush,
+                   struct sf_error *err)
+{
+    *output = (struct sf_output){.fd = STDOUT_FILENO, .line_flush = line_flush};
+    return open_output(output, path, err);
+}
+
+int sf_output_open_log(struct sf_output *output, const char *path, bool line_flush,
+                       struct sf_error *err)
+{
+    *output = (struct sf_output){.fd = STDOUT_FILENO, .line_flush = line_flush, .is_log = true};
+    return open_output(output, path, err);
+}
+
+bool sf_output_was_moved(const struct sf_output *output)
+{
+    struct stat named, own;
+    if (!output->is_log || output->path == NULL || fstat(output->fd, &own) != 0)
+        return false;
+    return stat(output->path, &named) != 0 || named.st_dev != own.st_dev ||
+           named.st_ino != own.st_ino;
 }
 
 int sf_output_flush(struct sf_output *output, struct sf_error *err)
@@ -74,21 +97,6 @@ int sf_output_line(struct sf_output *output, struct sf_error *err)
     return sf_output_flush(output, err);
 }
 
-static int find_free_name(struct sf_output *output)
-{
-    char *path = NULL;
-    for (unsigned n = 1; access(path != NULL ? path : output->path, F_OK) == 0; n++) {
-        free(path);
-        if (asprintf(&path, "%s%u", output->path, n) < 0)
-            return -1;
-    }
-    if (path == NULL)
-        return 0;
-    free(output->path);
-    output->path = path;
-    return 0;
-}
-
 int sf_output_finish(struct sf_output *output, struct sf_error *err)
 {
     if (sf_output_flush(output, err) != 0)
@@ -101,8 +109,6 @@ int sf_output_finish(struct sf_output *output, struct sf_error *err)
         return sf_fail(err, "%s: %s", output->path, strerror(errno));
     if (output->part == NULL)
         return 0;
-    if (output->keeps_old && find_free_name(output) != 0)
-        return sf_fail(err, "out of memory");
     if (rename(output->part, output->path) != 0)
         return sf_fail(err, "%s: %s", output->path, strerror(errno));
     free(output->part);
@@ -112,20 +118,17 @@ int sf_output_finish(struct sf_output *output, struct sf_error *err)
 
 int sf_output_next(struct sf_output *output, const char *path, struct sf_error *err)
 {
-    bool line_flush = output->line_flush;
+    struct sf_output next = {.fd = -1, .line_flush = output->line_flush, .is_log = output->is_log};
     if (output->path == NULL)
         return sf_output_flush(output, err);
-    char *same = path == NULL ? strdup(output->path) : NULL;
-    if (path == NULL && same == NULL)
-        return sf_fail(err, "out of memory");
-    int result = sf_output_finish(output, err);
-    if (result == 0) {
-        sf_output_dispose(output);
-        result = sf_output_open(output, same != NULL ? same : path, line_flush, err);
-        output->keeps_old = same != NULL;
+    if (sf_output_finish(output, err) != 0 ||
+        open_output(&next, path != NULL ? path : output->path, err) != 0) {
+        sf_output_dispose(&next);
+        return -1;
     }
-    free(same);
-    return result;
+    sf_output_dispose(output);
+    *output = next;
+    return 0;
 }
 
 void sf_output_dispose(struct sf_output *output)

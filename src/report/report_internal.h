@@ -24,6 +24,10 @@ struct sf_sink *sf_xplot_open(const char *path, const struct sf_sink_options *op
 struct sf_sink *sf_none_open(const char *path, const struct sf_sink_options *options,
                              struct sf_error *err);
 
+/* The output of lines that a sink's options ask for. 0, or -1 with *err. */
+int sf_lines_open(struct sf_output *output, const char *path, const struct sf_sink_options *options,
+                  struct sf_error *err);
+
 /* Each appends one JSON line with its line end. 0, or -1 with *err. */
 int sf_document_meta(struct sf_buffer *buffer, const struct sf_meta *meta, struct sf_error *err);
 int sf_document_end(struct sf_buffer *buffer, const struct sf_summary *summary,

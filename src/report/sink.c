@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "report_internal.h"
+#include "synfin/output.h"
 
 typedef struct sf_sink *open_function(const char *path, const struct sf_sink_options *options,
                                       struct sf_error *err);
@@ -120,6 +121,13 @@ struct sf_sink *sf_sink_open(const char *argument, const struct sf_sink_options 
     else
         fail_format(request.name, request.name_len, err);
     return NULL;
+}
+
+int sf_lines_open(struct sf_output *output, const char *path, const struct sf_sink_options *options,
+                  struct sf_error *err)
+{
+    return options->is_log ? sf_output_open_log(output, path, options->line_flush, err)
+                           : sf_output_open(output, path, options->line_flush, err);
 }
 
 const char *sf_sink_path(const char *argument, bool *is_folder)

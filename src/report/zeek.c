@@ -281,7 +281,7 @@ static struct sf_sink *open_zeek(const char *name, const char *path,
                                   .finish = finish,
                                   .close = close_zeek,
                                   .output = &zeek->output};
-    if (sf_output_open(&zeek->output, path, options->line_flush, err) == 0)
+    if (sf_lines_open(&zeek->output, path, options, err) == 0)
         return &zeek->sink;
     close_zeek(&zeek->sink);
     return NULL;

@@ -95,25 +95,39 @@ def by_size(host, synfin):
 
 
 def moved_away(host, synfin):
-    """As logrotate does; what nobody moves is kept."""
+    """As logrotate does: the file is there from the start, is moved, then HUP comes."""
     with capture(host, synfin, "-o", "json:DIR/log") as (watch, folder):
-        log, rotated, kept = (folder / name for name in ("log", "log.1", "log1"))
-        part = folder / "log.part"
-        for count, wanted in ((1, log), (2, rotated)):
-            talk(host, 1)
-            wait_for_records(watch, count)
-            inode = part.stat().st_ino
-            if log.exists():
-                log.rename(rotated)
-            watch.process.send_signal(signal.SIGHUP)
-            lab.wait_until("the file under its name", log.exists)
-            lab.check("the file", log.stat().st_ino, inode)
-            lab.wait_until("the next file", lambda: part.exists() and part.stat().st_size > 0)
+        log, rotated = folder / "log", folder / "log.1"
+        talk(host, 1)
+        wait_for_records(watch, 1)
+        lab.wait_until("the line in the file", lambda: types_of(log)[1:] == ["connection"])
+        watch.process.send_signal(signal.SIGHUP)  # nobody has moved it: it goes on
+        talk(host, 1)
+        wait_for_records(watch, 2)
+        log.rename(rotated)
         talk(host, 1)
         wait_for_records(watch, 3)
+        lab.wait_until("the line in the moved file", lambda: len(types_of(rotated)) == 4)
+        watch.process.send_signal(signal.SIGHUP)
+        lab.wait_until("the next file", lambda: log.exists() and log.stat().st_size > 0)
+        talk(host, 1)
+        wait_for_records(watch, 4)
         watch.stop()
-        lab.check("files", sorted(folder.iterdir()), sorted((log, rotated, kept)))
-        check_whole([rotated, log, kept], 3)
+        lab.check("files", sorted(folder.iterdir()), [log, rotated])
+        check_whole([rotated, log], 4)
+
+
+def cut_in_place(host, synfin):
+    """As logrotate's copytruncate does: what follows begins at the new end."""
+    with capture(host, synfin, "-o", "json:DIR/log") as (watch, folder):
+        log = folder / "log"
+        talk(host, 1)
+        wait_for_records(watch, 1)
+        os.truncate(log, 0)
+        talk(host, 1)
+        wait_for_records(watch, 2)
+        watch.stop()
+        lab.check("lines", types_of(log), ["connection", "end"])
 
 
 def nothing_to_reopen(host, synfin):
@@ -123,7 +137,7 @@ def nothing_to_reopen(host, synfin):
 
 def test(synfin):
     host = lab.Lab()
-    for part in (by_time, a_bounded_time, by_size, moved_away, nothing_to_reopen):
+    for part in (by_time, a_bounded_time, by_size, moved_away, cut_in_place, nothing_to_reopen):
         part(host, os.path.abspath(synfin))
         print(f"ok: {part.__name__}")
 
