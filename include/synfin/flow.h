@@ -239,6 +239,7 @@ struct sf_flow {
     uint64_t view_next_packet;
     const uint8_t *icmp_sender; /* while an ICMP error is being noted */
     uint64_t dropped;           /* packets the capture lost while it was open, as known at last */
+    uint64_t told_packet;       /* last_packet of its latest interim record */
     uint8_t ended_by;           /* enum of track, when it left the table */
     bool is_queued;             /* its record waits to be fetched */
     bool is_tomb;               /* its record is out, or waits: what still comes is only counted */

@@ -145,9 +145,10 @@ void sf_tracker_tick(struct sf_tracker *tracker, sf_ns now_ns);
 void sf_tracker_dropped(struct sf_tracker *tracker, sf_ns begin_ns, sf_ns end_ns, uint64_t packets);
 
 /* Looks after connections that time alone has changed: notes handshakes that are overdue, and gives
- * the next open connection that is due for an interim record, whose ended_by is NULL and which
- * lacks what only the end tells. False when there is none (for the next second). Fetch events after
- * each call; the record's lists stay valid until the next call of any function of the tracker. */
+ * the next open connection that is due for an interim record and had a packet since the last, whose
+ * ended_by is NULL and which lacks what only the end tells. False when there is none (for the next
+ * second). Fetch events after each call; the record's lists stay valid until the next call of any
+ * function of the tracker. */
 bool sf_tracker_update(struct sf_tracker *tracker, struct sf_record *out);
 
 /* The input is over: every connection that is left becomes a record. */

@@ -592,8 +592,10 @@ bool sf_tracker_update(struct sf_tracker *t, struct sf_record *out)
         wake_later(t, flow);
         if (due != 0)
             sf_record_note_overdue(t, flow);
-        if (flow->is_closed || interval == 0 || t->now_ns - flow->first_ns < interval)
+        if (flow->is_closed || interval == 0 || t->now_ns - flow->first_ns < interval ||
+            flow->told_packet == flow->last_packet)
             continue;
+        flow->told_packet = flow->last_packet;
         sf_record_fill_open(t, flow, out);
         return true;
     }

@@ -251,7 +251,9 @@ static void open_connections_are_told_of_each_interval(void **state)
         assert_int_equal(record.end[SF_CLIENT].unique_bytes, 10 * i);
         assert_false(sf_tracker_update(live.tracker, &record));
     }
-    sends(&live, 33 * SF_SEC, S, SF_TH_RST | SF_TH_ACK, 500, 130);
+    ticks(&live, 42 * SF_SEC); /* nothing came since */
+    assert_false(sf_tracker_update(live.tracker, &record));
+    sends(&live, 43 * SF_SEC, S, SF_TH_RST | SF_TH_ACK, 500, 130);
     ticks(&live, 100 * SF_SEC);
     assert_false(sf_tracker_update(live.tracker, &record));
     record = expect_record(&live, 1, "closed");
