@@ -486,6 +486,18 @@ static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment
     return flow;
 }
 
+/* What a waiting SYN is in the connection that it may open: its own times and numbers. */
+static void judge_waiting(const struct sf_pending *pending, const struct sf_segment *seg,
+                          struct sf_judgement *out)
+{
+    const struct sf_segment *first = &pending->segments[0];
+    out->conn = pending->id;
+    out->from = SF_CLIENT;
+    out->t_ns = seg->ts_ns - first->ts_ns;
+    out->seq = sf_seq_distance(first->seq, seg->seq);
+    out->in_flight = 0;
+}
+
 static bool keep_waiting(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     bool first = flow->pending == NULL;
@@ -558,7 +570,7 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
             out->view = &next->view;
     }
     if (waits && out != NULL)
-        out->conn = flow->pending->id;
+        judge_waiting(flow->pending, seg, out);
     evict(t);
 }
 

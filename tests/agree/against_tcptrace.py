@@ -3,12 +3,12 @@ import collections
 import decimal
 import functools
 
+import as_tcptrace
 import tools
 from evidence import Evidence
 
 ENDS = ("client", "server")
 DASH = ("NA", "")
-FOUR_MINUTES = 240 * 1000000
 
 
 def number(text):
@@ -173,22 +173,29 @@ def compare_ends(sheet, row, record, client_is_a, evidence):
                       evidence.rule_for(end, pairs))
 
 
-def boundary_rule(rows, records, segments):
+def boundary_rule(rows, records, evidences):
     """Why tcptrace draws another line between the connections of two ports, if both count the same
-    packets; rows and records are all of these ports."""
+    packets; rows and records are all of these ports. The function of a row names the conversion
+    where tcptrace's rules, on synfin's segments, give the row's time and packets."""
     if sum(total_of(row) for row in rows) != sum(packets_of(record) for record in records):
-        return None
+        return lambda row: None
     if any(start_of(record) == 0 for record in records):
-        return "time_zero"
-    times, openings = [], collections.Counter()
+        return lambda row: "time_zero"
+    packets = collections.defaultdict(list)
     for record in records:
-        for segment in segments[record["id"]]:
-            times.append(start_of(record) + int(segment["t"] * 1000000))
-            openings[segment["flags"].strip("EWPU")] += 1
-    times.sort()
-    if any(later - time > FOUR_MINUTES for time, later in zip(times, times[1:])):
-        return "four_minutes"
-    return "syn_splits" if max(openings["S"], openings["S."]) > 1 else None
+        for packet in evidences(record).everything:
+            packets[frozenset((packet.source, packet.target))].append(packet)
+    made = set()
+    for group in packets.values():
+        group.sort(key=lambda packet: packet.number)
+        made.update((connection.begin, connection.packets())
+                    for connection in as_tcptrace.connections_of(group))
+
+    def rule_of(row):
+        begin = microseconds(row["first_packet"])
+        sides = tuple(int(row[f"total_packets_{side}"]) for side in ("a2b", "b2a"))
+        return "=boundaries" if (begin, sides) in made else None
+    return rule_of
 
 
 def compare(sheet, synfin, rows, packets, capture):
@@ -196,22 +203,33 @@ def compare(sheet, synfin, rows, packets, capture):
     def file_end():
         return int(tools.last_time(capture) * 1000000)
 
-    segments = collections.defaultdict(list)
+    segments, kept = collections.defaultdict(list), {}
     for segment in synfin["segments"]:
         segments[segment["conn"]].append(segment)
+
+    def evidence_of(record):
+        if record["id"] not in kept:
+            kept[record["id"]] = Evidence(record, segments[record["id"]], packets, file_end)
+        return kept[record["id"]]
+
     records_of, rows_of = collections.defaultdict(list), collections.defaultdict(list)
     for record in synfin["connections"]:
         records_of[frozenset(record[end]["port"] for end in ENDS)].append(record)
     for row in rows:
         rows_of[frozenset((int(row["port_a"]), int(row["port_b"])))].append(row)
     for ports, group in rows_of.items():
-        records = records_of[ports]
-        rule = boundary_rule(group, records, segments)
-        for row in group:
-            record, client_is_a = find(row, records)
-            ours = packets_of(record) if record else None
-            sheet.compare("tcptrace connections", f"connection {row['conn_#']}",
-                          [("packets", total_of(row), ours)], lambda *_, rule=rule: rule)
-            if ours == total_of(row):
-                evidence = Evidence(record, segments[record["id"]], packets, file_end)
-                compare_ends(sheet, row, record, client_is_a, evidence)
+        compare_group(sheet, group, records_of[ports], evidence_of)
+
+
+def compare_group(sheet, rows, records, evidence_of):
+    """The rows and records of two ports."""
+    rule_of = None
+    for row in rows:
+        record, client_is_a = find(row, records)
+        ours, theirs = packets_of(record) if record else None, total_of(row)
+        if ours != theirs and rule_of is None:
+            rule_of = boundary_rule(rows, records, evidence_of)
+        sheet.compare("tcptrace connections", f"connection {row['conn_#']}",
+                      [("packets", theirs, ours)], lambda *_, row=row: rule_of(row))
+        if ours == theirs:
+            compare_ends(sheet, row, record, client_is_a, evidence_of(record))

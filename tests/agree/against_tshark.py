@@ -1,6 +1,8 @@
 """tshark's labels packet by packet, its completeness stream by stream, its idea of what is TCP."""
 import collections
 
+import tools
+
 # On fast and spurious retransmissions tshark sets the plain label too.
 SUBSUMES = {"fast_retransmission", "spurious_retransmission"}
 
@@ -58,6 +60,9 @@ def compare_numbers(sheet, synfin, packets):
     misread, zeros = misread_streams(synfin, packets), {}
     whole = {connection["id"] for connection in synfin["connections"]
              if None not in (connection[end]["isn"] for end in ("client", "server"))}
+    backwards = turned_back(synfin, packets)
+    starts = {connection["id"]: tools.seconds(connection["start"])
+              for connection in synfin["connections"]}
     for segment in synfin["segments"]:
         packet = packets.get(segment["packet"])
         if packet is None:
@@ -68,15 +73,30 @@ def compare_numbers(sheet, synfin, packets):
         zero = zeros.setdefault(source, (packet.seq - segment["seq"]) % 2**32)
         pairs = [("flags", packet.flags & 0x3f, bits(segment["flags"])),
                  ("len", packet.length, segment["len"]),
-                 ("seq", packet.seq, (zero + segment["seq"]) % 2**32)]
+                 ("seq", packet.seq, (zero + segment["seq"]) % 2**32),
+                 ("t", packet.time, starts[segment["conn"]] + segment["t"])]
         if segment["conn"] in whole:
             pairs.append(("window", packet.window, segment["window"]))
         if segment["ack"] is not None:
             zero = zeros.setdefault(target, (packet.ack - segment["ack"]) % 2**32)
             pairs.append(("ack", packet.ack, (zero + segment["ack"]) % 2**32))
-        rule = "frame_length" if packet.stream in misread else None
+        # Told before an earlier packet moved the start of its connection.
+        rule = "clock" if segment["conn"] in backwards else None
+        rule = "frame_length" if packet.stream in misread else rule
         sheet.compare("tshark numbers", f"packet {segment['packet']} stream {packet.stream}", pairs,
                       lambda *_, rule=rule: rule)
+
+
+def turned_back(synfin, packets):
+    """The connections that hold a packet earlier than the one before it."""
+    latest, found = {}, set()
+    for segment in synfin["segments"]:
+        if segment["packet"] in packets:
+            time = packets[segment["packet"]].time
+            if time < latest.get(segment["conn"], time):
+                found.add(segment["conn"])
+            latest[segment["conn"]] = time
+    return found
 
 
 def bits(flags):

@@ -1,5 +1,6 @@
 """What tcptrace makes of the packets of a connection: its columns computed anew from synfin's
 segment lines by tcptrace's definitions (its man page, its FAQ and trials), oddities included."""
+import collections
 import math
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
@@ -257,6 +258,71 @@ class Replay:
         if self.is_closed or end.last_time is None:
             return None if end.idle is None else end.idle / 1000
         return max(end.idle, file_end() - end.last_time) / 1000
+
+
+SILENCE = 240 * 1000000
+
+
+class Side:
+    """What tells one end of a connection from one of the next on the same ports."""
+
+    def __init__(self):
+        self.packets = self.syns = self.closings = self.syn = self.window_end = 0
+
+
+class Connection:
+    """A connection as tcptrace bounds it; begin in microseconds, first is the sender of the first
+    packet."""
+
+    def __init__(self, begin, first):
+        self.begin = self.last_time = begin
+        self.first = first
+        self.sides = collections.defaultdict(Side)
+
+    def is_over(self, p, now):
+        """Whether this packet begins another: after four minutes, or a SYN after FIN or RST whose
+        number lies beyond the window or below the SYN before, or a third SYN with another number."""
+        here, there = self.side(p), self.other_side(p)
+        if now - self.last_time > SILENCE:
+            return True
+        if not has(p, SYN):
+            return False
+        is_outside = p.seq > there.window_end or p.seq < here.syn
+        return (here.closings + there.closings > 0 and is_outside) or (
+            here.syns > 1 and here.syn != p.seq)
+
+    def side(self, p):
+        return self.sides[p.source]
+
+    def other_side(self, p):
+        return self.sides[p.target]
+
+    def take(self, p, now):
+        here = self.side(p)
+        self.last_time = now
+        here.packets += 1
+        here.syns += has(p, SYN)
+        here.closings += has(p, FIN) + has(p, RST)
+        if has(p, SYN):
+            here.syn = p.seq
+        if has(p, ACK):
+            here.window_end = p.ack + p.window
+
+    def packets(self):
+        """(of the first packet's sender, of the other end)"""
+        total = sum(side.packets for side in self.sides.values())
+        return self.sides[self.first].packets, total - self.sides[self.first].packets
+
+
+def connections_of(packets):
+    """The connections that tcptrace makes of the packets of two addresses and ports."""
+    found = []
+    for p in packets:
+        now = int(p.time * 1000000)
+        if not found or found[-1].is_over(p, now):
+            found.append(Connection(now, p.source))
+        found[-1].take(p, now)
+    return found
 
 
 def announced_mss(octets):

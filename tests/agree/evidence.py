@@ -85,7 +85,8 @@ class Octets:
 class Segment:
     """One of synfin's segment lines, its numbers made absolute; labels are tshark's."""
 
-    def __init__(self, line, sender, time, seq, ack, labels):
+    def __init__(self, line, sender, ends, time, seq, ack, labels):
+        self.number, self.source, self.target = line["packet"], ends[sender], ends[other(sender)]
         self.sender, self.time, self.seq, self.ack = sender, time, seq, ack
         self.flags = sum(bit for letter, bit in BITS.items() if letter in line["flags"])
         self.length, self.window = line["len"], line["window"]
@@ -101,12 +102,13 @@ class Evidence:
         senders = [self.sender(line, packets) for line in lines]
         anchors = Anchors(lines, senders, packets)
         start = tools.seconds(record["start"])
-        everything = []
+        ends = {end: (record[end]["ip"], record[end]["port"]) for end in ENDS}
+        self.everything = everything = []
         for line, sender in zip(lines, senders):
             packet = packets.get(line["packet"])
             anchors.take_syn(sender, line, packet)
             everything.append(Segment(
-                line, sender, start + line["t"], anchors.number(sender, line["seq"]),
+                line, sender, ends, packet.time if packet else start + line["t"], anchors.number(sender, line["seq"]),
                 anchors.number(other(sender), line["ack"]),
                 packet.labels if packet else set(line["wireshark"])))
         self.seen = [p for p in everything if "capture_duplicate" not in p.own_labels]
