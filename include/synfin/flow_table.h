@@ -54,6 +54,9 @@ void sf_flow_table_trim(struct sf_flow *flow);
 /* Puts the flow at the newest end of a list. */
 void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list);
 
+/* Puts the flow where it belongs by touched_ns, in a list that is in that order. */
+void sf_flow_table_place(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list);
+
 /* The flow touched longest ago, or NULL. */
 struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list list);
 

@@ -35,6 +35,10 @@ void sf_samples_add(struct sf_samples *samples, sf_ns value_ns);
 void sf_samples_quantiles(const struct sf_samples *samples, const double *parts, sf_ns *out,
                           unsigned count);
 
+/* The samples themselves in the order in which they came, or NULL when they are too many or lost.
+ */
+const sf_ns *sf_samples_values(const struct sf_samples *samples);
+
 sf_ns sf_samples_mean(const struct sf_samples *samples);
 
 /* Sample deviation (n - 1); 0 for one sample, SF_NS_UNKNOWN for none. */

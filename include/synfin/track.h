@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "synfin/decode.h"
+#include "synfin/pack.h"
 #include "synfin/record.h"
 #include "synfin/segment.h"
 
@@ -85,6 +86,20 @@ struct sf_judgement {
     void **view; /* slot of the views (view.h) for these addresses and ports; *view starts NULL */
 };
 
+/* What the owner of the slots does for the tracker, which packs connections that nothing touches. A
+ * lone SYN is kept as its own facts only, and its slot comes into being when it is shown later. */
+struct sf_slot_keeper {
+    void *self;
+    /* Whether that SYN, which would begin a slot, may be shown later. */
+    bool (*may_wait)(const void *self, const struct sf_segment *seg);
+    void (*show)(void *self, const struct sf_segment *seg, struct sf_judgement *judgement);
+    /* Packs a slot, whose times are near `base`, and gives its memory back. False, and nothing is
+     * changed, when it has to stay. */
+    bool (*pack)(void *self, void *slot, sf_ns base, struct sf_packer *packer);
+    /* The slot again, or NULL on lack of memory. */
+    void *(*unpack)(void *self, sf_ns base, struct sf_unpacker *unpacker);
+};
+
 struct sf_track_options {
     sf_ns linger_ns;       /* a closed connection absorbs late segments for so long */
     sf_ns report_after_ns; /* live: its record comes so long after its close already, and from then
@@ -99,6 +114,8 @@ struct sf_track_options {
     /* For sf_tracker_update(), 0: never. */
     sf_ns update_interval_ns; /* between two records of an open connection */
     sf_ns handshake_due_ns;   /* what has not opened so long after its first packet is noted */
+    const struct sf_slot_keeper *slots; /* NULL: no connection is packed, and no SYN waits */
+    size_t unpacked_max;                /* connections; 0: as is best */
 };
 
 /* Totals for the `end` line, since the start; and what the table holds now. */

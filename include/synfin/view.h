@@ -36,6 +36,9 @@ void sf_views_update(struct sf_views *views, struct sf_record *record);
  * that no later incarnation uses it (record->view_next_packet is 0). */
 void sf_views_record(struct sf_views *views, struct sf_record *record);
 
+/* What the tracker needs to pack the slots of connections that nothing touches. */
+struct sf_slot_keeper sf_views_keeper(struct sf_views *views);
+
 /* Takes the next row that is final: cut by Zeek's rules when a later segment of the same addresses
  * and ports was shown, or let go with its slot. False when there is none, or zeek_rows is off. */
 bool sf_views_zeek_row(struct sf_views *views, struct sf_zeek_row *out);

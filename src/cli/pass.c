@@ -214,8 +214,12 @@ static int open_core(struct sf_pass *pass, struct sf_error *err)
     struct sf_view_options view = {.zeek = true,
                                    .zeek_rows = outputs != NULL && outputs->wants_zeek_rows,
                                    .wireshark_labels = outputs != NULL && outputs->wants_segments};
-    pass->tracker = sf_tracker_new(&track);
     pass->views = sf_views_new(&view);
+    if (pass->views != NULL) {
+        pass->slots = sf_views_keeper(pass->views);
+        track.slots = &pass->slots;
+    }
+    pass->tracker = sf_tracker_new(&track);
     pass->findings = sf_findings_new();
     if (pass->tracker == NULL || pass->views == NULL || pass->findings == NULL)
         return sf_fail(err, "out of memory");

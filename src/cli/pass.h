@@ -32,6 +32,7 @@ struct sf_pass {
     struct sf_intake intake;
     struct sf_tracker *tracker;
     struct sf_views *views;
+    struct sf_slot_keeper slots;
     struct sf_signals signals;
     struct sf_progress progress;
     struct sf_watch watch; /* live */

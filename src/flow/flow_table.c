@@ -349,6 +349,26 @@ void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum
     list_append(&table->lists[list], flow);
 }
 
+void sf_flow_table_place(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list to)
+{
+    struct entry *entry = entry_of(flow);
+    struct list *list = &table->lists[to];
+    list_remove(&table->lists[entry->list], flow);
+    entry->list = (uint8_t)to;
+    struct sf_flow *after = list->oldest;
+    while (after != NULL && after->touched_ns <= flow->touched_ns)
+        after = after->newer;
+    if (after == NULL) {
+        list_append(list, flow);
+        return;
+    }
+    flow->newer = after;
+    flow->older = after->older;
+    *(after->older != NULL ? &after->older->newer : &list->oldest) = flow;
+    after->older = flow;
+    list->count++;
+}
+
 struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list list)
 {
     return table->lists[list].oldest;

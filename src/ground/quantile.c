@@ -131,6 +131,13 @@ static void sort(sf_ns *values, unsigned count)
         }
 }
 
+const sf_ns *sf_samples_values(const struct sf_samples *s)
+{
+    if (s->count <= SF_SAMPLES_INLINE)
+        return s->at.inside;
+    return is_histogram(s) ? NULL : s->at.exact;
+}
+
 void sf_samples_quantiles(const struct sf_samples *s, const double *parts, sf_ns *out,
                           unsigned count)
 {

@@ -6,8 +6,9 @@
 
 #include "track_internal.h"
 
-/* Octets that an open connection holds besides its fixed part, on average: for --max-memory. */
-enum { FLOW_EXTRAS = 2000 };
+/* Of --max-memory, for all that is not a connection: the program, the file's pages at hand, what
+ * the views know of streams gone by. */
+static const uint64_t BASE_MEMORY = 24 << 20;
 
 /* A clock that goes back further was set; packets of several rings differ by less. */
 static const sf_ns CLOCK_SET = 60 * SF_SEC;
@@ -21,8 +22,8 @@ struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
     t->next_id = 1;
     t->now_ns = SF_NS_UNKNOWN;
     t->table = sf_flow_table_new();
-    if (t->table == NULL) {
-        free(t);
+    if (t->table == NULL || sf_rest_init(t) != 0) {
+        sf_tracker_free(t);
         return NULL;
     }
     return t;
@@ -43,14 +44,24 @@ static void release_handed_out(struct sf_tracker *t)
     sf_flow_table_trim(flow);
 }
 
+static void conclude(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by);
+
 /* Several trackers may share the input: what leaves at one packet comes in an order that each can
- * tell by itself. */
+ * tell by itself. Once the input is over, those that rest are woken one by one. */
 static struct sf_flow *next_leaving(struct sf_tracker *t)
 {
     if (t->is_leaving_unsorted)
         sf_departures_sort(&t->leaving);
     t->is_leaving_unsorted = false;
-    return sf_departures_take(&t->leaving);
+    uint64_t left = t->leaving.first == NULL ? UINT64_MAX : t->leaving.first->id;
+    if (left < sf_rest_last_id(t))
+        return sf_departures_take(&t->leaving);
+    struct sf_flow *flow = sf_rest_last(t);
+    if (flow == NULL)
+        return NULL;
+    conclude(t, flow, SF_ENDED_OPEN);
+    sf_flow_table_remove(t->table, flow);
+    return flow;
 }
 
 static struct sf_flow *next_finished(struct sf_tracker *t)
@@ -65,9 +76,11 @@ void sf_tracker_free(struct sf_tracker *t)
         return;
     release_handed_out(t);
     struct sf_flow *flow;
-    while ((flow = next_finished(t)) != NULL)
+    while ((flow = sf_departures_take(&t->finished)) != NULL ||
+           (flow = sf_departures_take(&t->leaving)) != NULL)
         if (!flow->is_tomb)
             sf_flow_table_release(t->table, flow);
+    sf_rest_dispose(t);
     sf_flow_table_free(t->table);
     free(t->events);
     free(t->timeline);
@@ -90,7 +103,10 @@ void sf_tracker_prefetch(const struct sf_tracker *t, const struct sf_segment *se
                          enum sf_prefetch_step step)
 {
     switch (step) {
-    case SF_PREFETCH_PLACE: sf_flow_table_prefetch(t->table, seg->hash); return;
+    case SF_PREFETCH_PLACE:
+        sf_flow_table_prefetch(t->table, seg->hash);
+        sf_shelf_prefetch(t->shelf, seg->hash);
+        return;
     case SF_PREFETCH_FLOW: sf_flow_table_prefetch_flow(t->table, seg->hash); return;
     case SF_PREFETCH_PARTS: prefetch_parts(sf_flow_table_probable(t->table, seg->hash)); return;
     }
@@ -106,15 +122,14 @@ static void endpoint_init(struct sf_endpoint *ep)
     ep->is_proved = true;
 }
 
-/* The id that the next connection gets. */
-static uint64_t peek_id(const struct sf_tracker *t)
+uint64_t sf_track_peek_id(const struct sf_tracker *t)
 {
     return t->options.ids_by_packet ? t->now_packet : t->next_id;
 }
 
-static uint64_t new_id(struct sf_tracker *t)
+uint64_t sf_track_new_id(struct sf_tracker *t)
 {
-    uint64_t id = peek_id(t);
+    uint64_t id = sf_track_peek_id(t);
     t->next_id++;
     return id;
 }
@@ -131,7 +146,7 @@ static void wake_later(struct sf_tracker *t, struct sf_flow *flow)
         sf_flow_table_wake(t->table, flow, flow->first_ns + next);
 }
 
-static struct sf_flow *flow_open(struct sf_tracker *t, const struct sf_segment *seg, uint64_t id)
+struct sf_flow *sf_flow_open(struct sf_tracker *t, const struct sf_segment *seg, uint64_t id)
 {
     struct sf_flow *flow = sf_flow_table_add(t->table, &seg->key, seg->hash);
     if (flow == NULL)
@@ -196,7 +211,7 @@ static void count_opening(struct sf_tracker *t, struct sf_flow *flow, bool now)
     flow->is_opening = now;
 }
 
-/* Concludes the flow's story and queues its record. */
+/* Ends the flow's story: its record can be made. */
 static void conclude(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
 {
     bool closed = flow->is_closed && ended_by != SF_ENDED_REUSED;
@@ -205,6 +220,10 @@ static void conclude(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_b
     flow->ended_by = (uint8_t)(closed ? SF_ENDED_CLOSED : ended_by);
     sf_record_conclude(t, flow);
     count_opening(t, flow, false);
+}
+
+static void queue(struct sf_tracker *t, struct sf_flow *flow)
+{
     flow->is_queued = true;
     if (t->leaving.last != NULL && t->leaving.last->id > flow->id)
         t->is_leaving_unsorted = true;
@@ -214,6 +233,7 @@ static void conclude(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_b
 static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
 {
     conclude(t, flow, ended_by);
+    queue(t, flow);
     sf_flow_table_remove(t->table, flow);
 }
 
@@ -221,6 +241,7 @@ static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ende
 static void bury(struct sf_tracker *t, struct sf_flow *flow)
 {
     conclude(t, flow, SF_ENDED_CLOSED);
+    queue(t, flow);
     flow->is_tomb = true;
     flow->is_steady = false;
     sf_flow_touch(t, flow, SF_FLOWS_REPORTED);
@@ -264,7 +285,7 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
         forget_tomb(t, old);
     else
         flow_finish(t, old, pending == NULL && old->is_closed ? SF_ENDED_CLOSED : SF_ENDED_REUSED);
-    struct sf_flow *flow = flow_open(t, first, id);
+    struct sf_flow *flow = sf_flow_open(t, first, id);
     if (flow == NULL) {
         if (pending != NULL)
             free(pending->segments);
@@ -337,7 +358,7 @@ static void process_segment(struct sf_turn *turn)
         sf_ack_judge_losses(turn->tracker, turn->flow, turn->seg->ts_ns, false);
 }
 
-static bool has_limits(const struct sf_tracker *t)
+bool sf_track_has_limits(const struct sf_tracker *t)
 {
     return t->options.idle_timeout_ns > 0 || t->options.max_memory > 0;
 }
@@ -357,7 +378,7 @@ static void process(struct sf_turn *turn)
     else
         process_segment(turn);
     remember_last(turn);
-    if (has_limits(t) || (one_spoke && turn->rcv->packets > 0))
+    if (sf_track_has_limits(t) || (one_spoke && turn->rcv->packets > 0))
         sf_flow_touch(t, flow, turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
     bool is_moved = before[0] != flow->ep[0].state || before[1] != flow->ep[1].state;
     if (is_moved)
@@ -404,20 +425,36 @@ static void expire_early(struct sf_tracker *t)
         forget_tomb(t, flow);
 }
 
+void sf_flow_replay(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
+                    struct sf_judgement *out)
+{
+    struct sf_turn turn = {.tracker = t};
+    process_on(&turn, flow, seg, false);
+    fill_judgement(&turn, out);
+}
+
+static void finish_oldest(struct sf_tracker *t, const struct sf_oldest *oldest,
+                          enum sf_ended_by ended_by)
+{
+    struct sf_flow *flow = sf_rest_wake(t, oldest);
+    if (flow != NULL)
+        flow_finish(t, flow, ended_by);
+}
+
 static void expire(struct sf_tracker *t)
 {
-    struct sf_flow *flow;
+    struct sf_oldest oldest;
     if (t->options.report_after_ns != 0)
         expire_early(t);
-    while ((flow = sf_flow_table_oldest(t->table, SF_FLOWS_CLOSED)) != NULL &&
-           has_passed(t, flow->touched_ns, t->options.linger_ns))
-        flow_finish(t, flow, SF_ENDED_CLOSED);
+    while (sf_rest_oldest(t, SF_FLOWS_CLOSED, &oldest) &&
+           has_passed(t, oldest.touched_ns, t->options.linger_ns))
+        finish_oldest(t, &oldest, SF_ENDED_CLOSED);
     if (t->options.idle_timeout_ns == 0)
         return;
     for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++)
-        while ((flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list)) != NULL &&
-               t->now_ns - flow->touched_ns > t->options.idle_timeout_ns)
-            flow_finish(t, flow, SF_ENDED_IDLE);
+        while (sf_rest_oldest(t, (enum sf_flow_list)list, &oldest) &&
+               t->now_ns - oldest.touched_ns > t->options.idle_timeout_ns)
+            finish_oldest(t, &oldest, SF_ENDED_IDLE);
 }
 
 static bool forget_oldest_tomb(struct sf_tracker *t)
@@ -429,21 +466,26 @@ static bool forget_oldest_tomb(struct sf_tracker *t)
 }
 
 /* What is reported goes first, then embryonic connections, then the longest idle. */
-static void evict(struct sf_tracker *t)
+static void evict_one(struct sf_tracker *t)
 {
     static const enum sf_flow_list order[] = {SF_FLOWS_EMBRYONIC, SF_FLOWS_CLOSED, SF_FLOWS_OPEN};
-    if (t->options.max_memory == 0)
+    struct sf_oldest oldest;
+    size_t i = 0;
+    while (!sf_rest_oldest(t, order[i], &oldest))
+        i++;
+    t->totals.evicted++;
+    finish_oldest(t, &oldest, SF_ENDED_EVICTED);
+}
+
+static void evict(struct sf_tracker *t)
+{
+    uint64_t granted = t->options.max_memory;
+    if (granted == 0)
         return;
-    size_t bound = t->options.max_memory / (sizeof(struct sf_flow) + FLOW_EXTRAS);
-    while (sf_flow_table_count(t->table) > bound) {
-        struct sf_flow *flow = NULL;
-        if (forget_oldest_tomb(t))
-            continue;
-        for (size_t i = 0; flow == NULL && i < sizeof order / sizeof order[0]; i++)
-            flow = sf_flow_table_oldest(t->table, order[i]);
-        t->totals.evicted++;
-        flow_finish(t, flow, SF_ENDED_EVICTED);
-    }
+    uint64_t bound = granted - (granted / 4 < BASE_MEMORY ? granted / 4 : BASE_MEMORY);
+    while (sf_rest_memory(t) > bound && sf_rest_count(t) > 1)
+        if (!forget_oldest_tomb(t))
+            evict_one(t);
 }
 
 static void advance(struct sf_tracker *t, sf_ns now)
@@ -475,7 +517,7 @@ void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
  * its record not yet fetched: then the views' slot passes on. */
 static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment *seg)
 {
-    struct sf_flow *old = t->leaving.first, *flow = flow_open(t, seg, new_id(t));
+    struct sf_flow *old = t->leaving.first, *flow = sf_flow_open(t, seg, sf_track_new_id(t));
     while (old != NULL && (old->view_next_packet != 0 || old->hash != seg->hash ||
                            memcmp(&old->key, &seg->key, sizeof old->key) != 0))
         old = old->next_queued;
@@ -501,10 +543,10 @@ static void judge_waiting(const struct sf_pending *pending, const struct sf_segm
 static bool keep_waiting(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     bool first = flow->pending == NULL;
-    if (sf_reuse_keep(flow, seg, first ? peek_id(t) : 0) != 0)
+    if (sf_reuse_keep(flow, seg, first ? sf_track_peek_id(t) : 0) != 0)
         return false;
     if (first)
-        new_id(t);
+        sf_track_new_id(t);
     flow->is_steady = false;
     return true;
 }
@@ -517,7 +559,7 @@ static struct sf_flow *flow_for(struct sf_tracker *t, struct sf_flow *flow,
         return flow_follow(t, seg);
     switch (sf_reuse_judge(flow, seg)) {
     case SF_REUSE_NO: return flow;
-    case SF_REUSE_NEW: return flow_succeed(t, flow, seg, new_id(t));
+    case SF_REUSE_NEW: return flow_succeed(t, flow, seg, sf_track_new_id(t));
     case SF_REUSE_WAIT: *waits = keep_waiting(t, flow, seg); return flow;
     case SF_REUSE_DECIDED: return flow_succeed_pending(t, flow);
     case SF_REUSE_REOPEN: return flow; /* the RST first: see sf_tracker_segment() */
@@ -526,16 +568,34 @@ static struct sf_flow *flow_for(struct sf_tracker *t, struct sf_flow *flow,
     return flow;
 }
 
+/* A lone SYN is what a connection begins with: nothing else can be said of it. */
+static void judge_waiting(const struct sf_tracker *t, const struct sf_segment *seg,
+                          struct sf_judgement *out)
+{
+    if (out == NULL)
+        return;
+    *out = (struct sf_judgement){.conn = t->options.ids_by_packet ? seg->packet : t->next_id - 1,
+                                 .from = SF_CLIENT,
+                                 .window = seg->window,
+                                 .rtt_ns = SF_NS_UNKNOWN};
+}
+
 void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
                         struct sf_judgement *out)
 {
     release_handed_out(t);
+    sf_rest_pack(t);
     t->now_packet = seg->packet;
     advance(t, seg->ts_ns);
     t->event_ns = seg->ts_ns;
-    struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
+    struct sf_flow *flow = sf_rest_find(t, &seg->key, seg->hash);
+    if (flow == NULL && sf_rest_wait(t, seg)) {
+        judge_waiting(t, seg, out);
+        evict(t);
+        return;
+    }
     if (flow != NULL && flow->is_steady && sf_steady_segment(t, flow, seg, out)) {
-        if (has_limits(t))
+        if (sf_track_has_limits(t))
             sf_flow_touch(t, flow, SF_FLOWS_OPEN);
         return;
     }
@@ -580,7 +640,7 @@ void sf_tracker_icmp(struct sf_tracker *t, const struct sf_icmp_quote *quote)
     t->now_packet = quote->packet;
     advance(t, quote->ts_ns);
     t->event_ns = quote->ts_ns;
-    struct sf_flow *flow = sf_flow_table_find(t->table, &quote->key, quote->hash);
+    struct sf_flow *flow = sf_rest_find(t, &quote->key, quote->hash);
     if (flow == NULL || flow->is_tomb)
         return;
     struct sf_noted *noted = sf_noted_find(flow, SF_ANOMALY_ICMP_ERROR, (int)quote->dir);
@@ -634,44 +694,45 @@ static void settle_pending(struct sf_tracker *t, struct sf_flow *flow)
         absorb_pending(t, flow);
 }
 
-static void settle_all(struct sf_tracker *t, struct sf_flow **flows, size_t count)
+static int settle_all(struct sf_tracker *t)
 {
+    sf_rest_wake_waiting(t);
+    size_t count = sf_flow_table_count(t->table);
+    struct sf_flow **flows = malloc((count + 1) * sizeof(*flows));
+    if (flows == NULL)
+        return -1;
+    sf_flow_table_all(t->table, flows);
+    qsort(flows, count, sizeof(*flows), by_id);
     for (size_t i = 0; i < count; i++)
         if (flows[i]->pending != NULL)
             settle_pending(t, flows[i]);
+    free(flows);
+    return 0;
 }
 
 /* Without memory for the order of ids. */
 static void finish_unsorted(struct sf_tracker *t)
 {
-    for (int list = 0; list < SF_FLOW_LIST_COUNT; list++) {
-        struct sf_flow *flow;
-        while ((flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list)) != NULL)
-            flow_finish(t, flow, SF_ENDED_OPEN);
-    }
+    struct sf_oldest oldest;
+    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_CLOSED; list++)
+        while (sf_rest_oldest(t, (enum sf_flow_list)list, &oldest))
+            finish_oldest(t, &oldest, SF_ENDED_OPEN);
 }
 
+/* Connections are woken as their records are fetched; but all events come before that. */
 void sf_tracker_finish(struct sf_tracker *t)
 {
     release_handed_out(t);
     while (forget_oldest_tomb(t))
         continue;
     t->event_ns = t->now_ns;
-    size_t count = sf_flow_table_count(t->table);
-    struct sf_flow **flows = malloc((count + 1) * sizeof *flows);
-    if (flows == NULL) {
+    if (settle_all(t) != 0 || sf_rest_begin_last(t) != 0) {
         finish_unsorted(t);
         return;
     }
-    sf_flow_table_all(t->table, flows);
-    qsort(flows, count, sizeof *flows, by_id);
-    settle_all(t, flows, count);
-    count = sf_flow_table_count(t->table);
-    sf_flow_table_all(t->table, flows);
-    qsort(flows, count, sizeof *flows, by_id);
-    for (size_t i = 0; i < count; i++)
-        flow_finish(t, flows[i], SF_ENDED_OPEN);
-    free(flows);
+    struct sf_flow *flow;
+    while (t->options.want_events && (flow = sf_rest_last(t)) != NULL)
+        flow_finish(t, flow, SF_ENDED_OPEN);
 }
 
 bool sf_tracker_event(struct sf_tracker *t, struct sf_event *out)
@@ -710,6 +771,6 @@ struct sf_track_totals sf_tracker_totals(const struct sf_tracker *t)
 {
     struct sf_track_totals totals = t->totals;
     totals.open = sf_flow_table_count(t->table) - sf_flow_table_listed(t->table, SF_FLOWS_CLOSED) -
-                  sf_flow_table_listed(t->table, SF_FLOWS_REPORTED);
+                  sf_flow_table_listed(t->table, SF_FLOWS_REPORTED) + sf_rest_open_count(t);
     return totals;
 }

@@ -5,6 +5,7 @@
 
 #include "synfin/flow.h"
 #include "synfin/flow_table.h"
+#include "synfin/shelf.h"
 #include "synfin/state.h"
 #include "synfin/track.h"
 
@@ -79,10 +80,16 @@ struct sf_departures {
     struct sf_flow *first, *last;
 };
 
+struct sf_last;
+
 struct sf_tracker {
     struct sf_track_options options;
     struct sf_drops drops;
     struct sf_flow_table *table;
+    struct sf_shelf *shelf; /* connections that rest: rest.c */
+    size_t unpacked_max;    /* 0: none rests */
+    struct sf_last *last;   /* once the input is over: what is to be reported yet */
+    size_t last_at, last_count;
     sf_ns now_ns;        /* latest time of any packet */
     uint64_t now_packet; /* the segment at hand, for events */
     sf_ns event_ns;      /* its time, or that of an expiry: packets may come late */
@@ -303,6 +310,63 @@ enum sf_reuse {
 };
 enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment *seg);
 int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t id);
+
+/* --- track.c: what rest.c needs of it ----------------------------------------------------------
+ */
+
+/* The id that the next connection gets, and taking it. */
+uint64_t sf_track_peek_id(const struct sf_tracker *tracker);
+uint64_t sf_track_new_id(struct sf_tracker *tracker);
+/* NULL on lack of memory. */
+struct sf_flow *sf_flow_open(struct sf_tracker *tracker, const struct sf_segment *seg, uint64_t id);
+/* Runs a segment through the phases, later than it came. */
+void sf_flow_replay(struct sf_tracker *tracker, struct sf_flow *flow, const struct sf_segment *seg,
+                    struct sf_judgement *out);
+bool sf_track_has_limits(const struct sf_tracker *tracker);
+
+/* --- rest.c: connections that nothing touches --------------------------------------------------
+ */
+
+/* 0, or -1 on lack of memory. Dispose gives back what rests, too. */
+int sf_rest_init(struct sf_tracker *tracker);
+void sf_rest_dispose(struct sf_tracker *tracker);
+
+/* The connection of that key, woken when it rested; NULL when there is none. */
+struct sf_flow *sf_rest_find(struct sf_tracker *tracker, const struct sf_flow_key *key,
+                             uint64_t hash);
+
+/* Puts a SYN that would open a connection aside, under the next id. False when it cannot wait. */
+bool sf_rest_wait(struct sf_tracker *tracker, const struct sf_segment *seg);
+
+/* Packs a connection that was touched longest ago, when too many are unpacked. No pointer to a
+ * connection of the table may be in use. */
+void sf_rest_pack(struct sf_tracker *tracker);
+
+/* The connection of a list that was touched longest ago. */
+struct sf_oldest {
+    struct sf_flow *flow;    /* or NULL: it rests */
+    struct sf_parcel parcel; /* then */
+    sf_ns touched_ns;
+};
+bool sf_rest_oldest(const struct sf_tracker *tracker, enum sf_flow_list list,
+                    struct sf_oldest *out);
+/* Its flow, woken; NULL on lack of memory, then it is lost. */
+struct sf_flow *sf_rest_wake(struct sf_tracker *tracker, const struct sf_oldest *oldest);
+
+/* Connections that rest and are not closed. */
+size_t sf_rest_open_count(const struct sf_tracker *tracker);
+size_t sf_rest_count(const struct sf_tracker *tracker); /* of all, resting or not */
+/* Octets that connections take, resting or not. */
+uint64_t sf_rest_memory(const struct sf_tracker *tracker);
+
+/* Wakes the connections with waiting SYNs; places on the shelf do not change any more. */
+void sf_rest_wake_waiting(struct sf_tracker *tracker);
+
+/* From sf_rest_begin_last() on, which returns -1 on lack of memory, sf_rest_last() gives the
+ * connections in order of id, woken, each to be taken out of the table; NULL when none is left. */
+int sf_rest_begin_last(struct sf_tracker *tracker);
+uint64_t sf_rest_last_id(const struct sf_tracker *tracker); /* of the next, UINT64_MAX: none */
+struct sf_flow *sf_rest_last(struct sf_tracker *tracker);
 
 /* --- record.c ----------------------------------------------------------------------------------
  */

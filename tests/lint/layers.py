@@ -15,10 +15,11 @@ LAYERS = ["ground", "capture", "decode", "flow", "track", "view", "report", "cli
 HEADERS = {
     "error.h": "ground", "time.h": "ground", "bytes.h": "ground", "seq.h": "ground",
     "tcp.h": "ground", "quantile.h": "ground", "near.h": "ground",
-    "port.h": "ground", "writer.h": "ground", "address.h": "ground", "hash.h": "ground",
+    "port.h": "ground", "pack.h": "ground", "writer.h": "ground", "address.h": "ground",
+    "hash.h": "ground",
     "capture.h": "capture",
     "segment.h": "decode", "decode.h": "decode",
-    "flow.h": "flow", "flow_table.h": "flow",
+    "flow.h": "flow", "flow_table.h": "flow", "shelf.h": "flow",
     "state.h": "track", "anomaly.h": "track", "record.h": "track", "field.h": "track",
     "track.h": "track", "glance.h": "track",
     "view.h": "view", "zeek_row.h": "view",

@@ -1,0 +1,73 @@
+/* Connections that nothing touches, each as a parcel of octets: found by the hash of their key, and
+ * in the order in which they were put. What the octets say is known to who put them. */
+#ifndef SYNFIN_SHELF_H
+#define SYNFIN_SHELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "synfin/time.h"
+
+struct sf_shelf;
+
+/* Rows of the shelf, each in the order of putting: lone SYNs, then as the lists of flow_table.h. */
+enum sf_shelf_row {
+    SF_SHELF_SYNS,
+    SF_SHELF_EMBRYONIC,
+    SF_SHELF_OPEN,
+    SF_SHELF_CLOSED,
+    SF_SHELF_ROW_COUNT
+};
+
+enum { SF_PARCEL_MAX = 16 << 10 }; /* octets */
+
+struct sf_parcel {
+    enum sf_shelf_row row;
+    uint64_t hash;
+    uint64_t packet; /* last one of the connection, below 2^47 */
+    sf_ns ns;        /* when it was touched last: each row is in its order */
+    const uint8_t *octets;
+    size_t len;   /* may come back rounded up */
+    uint64_t ref; /* place on the shelf, set by it */
+};
+
+/* NULL on lack of memory. */
+struct sf_shelf *sf_shelf_new(void);
+void sf_shelf_free(struct sf_shelf *shelf);
+
+/* Puts a copy at the newest end of its row. 0, or -1 on lack of memory. */
+int sf_shelf_put(struct sf_shelf *shelf, const struct sf_parcel *parcel);
+
+/* The parcel of that hash for which `is` holds. Octets given out stay valid until something is put
+ * or taken. */
+bool sf_shelf_find(const struct sf_shelf *shelf, uint64_t hash,
+                   bool (*is)(const void *wanted, const struct sf_parcel *parcel),
+                   const void *wanted, struct sf_parcel *out);
+
+/* Asks the processor for what sf_shelf_find() will read first. */
+void sf_shelf_prefetch(const struct sf_shelf *shelf, uint64_t hash);
+
+/* Takes a parcel, just given out, off the shelf. */
+void sf_shelf_take(struct sf_shelf *shelf, const struct sf_parcel *parcel);
+
+/* The parcel of the row that was put first. */
+bool sf_shelf_oldest(const struct sf_shelf *shelf, enum sf_shelf_row row, struct sf_parcel *out);
+
+/* The one put after `parcel` in its row. */
+bool sf_shelf_next(const struct sf_shelf *shelf, const struct sf_parcel *parcel,
+                   struct sf_parcel *out);
+
+/* The parcel at a place. From sf_shelf_settle() on, places do not change. */
+void sf_shelf_at(const struct sf_shelf *shelf, uint64_t ref, struct sf_parcel *out);
+void sf_shelf_settle(struct sf_shelf *shelf);
+
+/* `ns` of the parcel last put in the row, SF_NS_UNKNOWN: none yet. */
+sf_ns sf_shelf_newest_ns(const struct sf_shelf *shelf, enum sf_shelf_row row);
+
+size_t sf_shelf_count(const struct sf_shelf *shelf, enum sf_shelf_row row);
+
+/* Octets held; those of the oldest chunk of each row that wait to be given back not counted. */
+uint64_t sf_shelf_memory(const struct sf_shelf *shelf);
+
+#endif

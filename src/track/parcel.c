@@ -1,0 +1,533 @@
+/* A connection as a parcel of octets for the shelf, and back. Most of a connection is zeros, small
+ * numbers and times near each other: times are kept as spans before the last touch, "none" as 0,
+ * and what has no fixed size but is short goes along. What is long or seldom stays where it is, and
+ * its address goes along like a number. */
+#include "parcel.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A first octet says what follows. */
+enum { FORM_V4 = 4, FORM_V6 = 6, FORM_ANY = 0 };
+/* Flags beside the form, of a lone SYN; the last of any other connection. */
+enum {
+    HAS_TIMESTAMP = 0x10,
+    IS_FROM_1 = 0x20,
+    IS_TESTED = 0x40,   /* its checksum was looked at, and right */
+    HAS_PLACE = 0x80,   /* interface and VLANs follow */
+    HAS_WAITING = 0x10, /* SYNs wait for the answer that tells whose they are */
+    FORM_MASK = 0x0f,
+};
+enum { CHANGES_MAX = 64, NOTES_MAX = 32, SENT_MAX = 16 };
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+static unsigned form_of(const struct sf_flow_key *key)
+{
+    static const uint8_t nothing[sizeof key->scope - 1] = {0};
+    bool is_plain = memcmp((const uint8_t *)&key->scope + 1, nothing, sizeof nothing) == 0;
+    if (!is_plain)
+        return FORM_ANY;
+    return key->scope.ip_version == 4 ? FORM_V4 : FORM_V6;
+}
+
+static void pack_key(struct sf_packer *p, const struct sf_flow_key *key, unsigned form)
+{
+    size_t len = form == FORM_V4 ? 4 : 16;
+    sf_pack_octets(p, key->addr[0], len);
+    sf_pack_octets(p, key->addr[1], len);
+    sf_pack_octets(p, key->port, sizeof key->port);
+    if (form == FORM_ANY)
+        sf_pack_octets(p, &key->scope, sizeof key->scope);
+}
+
+static void unpack_key(struct sf_unpacker *u, unsigned form, struct sf_flow_key *key)
+{
+    size_t len = form == FORM_V4 ? 4 : 16;
+    memset(key, 0, sizeof *key);
+    sf_unpack_octets(u, key->addr[0], len);
+    sf_unpack_octets(u, key->addr[1], len);
+    sf_unpack_octets(u, key->port, sizeof key->port);
+    key->scope.ip_version = (uint8_t)form;
+    if (form == FORM_ANY)
+        sf_unpack_octets(u, &key->scope, sizeof key->scope);
+}
+
+bool sf_parcel_is(const void *wanted, const struct sf_parcel *parcel)
+{
+    struct sf_flow_key key = sf_parcel_key(parcel);
+    return memcmp(&key, wanted, sizeof key) == 0;
+}
+
+uint64_t sf_parcel_id(const struct sf_parcel *parcel)
+{
+    struct sf_flow_key key;
+    struct sf_unpacker u = {parcel->octets + 1};
+    unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
+    return sf_unpack_number(&u);
+}
+
+struct sf_flow_key sf_parcel_key(const struct sf_parcel *parcel)
+{
+    struct sf_flow_key key;
+    struct sf_unpacker u = {parcel->octets + 1};
+    unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
+    return key;
+}
+
+bool sf_parcel_has_waiting(const struct sf_parcel *parcel)
+{
+    return parcel->octets[0] & HAS_WAITING;
+}
+
+/* --- lone SYNs ------------------------------------------------------------------------------- */
+
+/* What is kept of a plain SYN besides key, number and time, without padding. */
+struct syn {
+    uint32_t seq;
+    uint16_t window, ip_id, checksum, options, mss;
+    uint8_t ecn; /* ECE and CWR, the two bits of the IP header */
+    uint8_t ttl, ip_bytes, wscale;
+};
+enum { SYN_OCTETS = 18, ECN_IP_MASK = 0x03, TCP_HEADER_MIN = 20 };
+_Static_assert(offsetof(struct syn, wscale) + 1 == SYN_OCTETS, "packed as octets");
+
+/* Interface and VLANs of a packet. */
+struct place {
+    uint16_t interface;
+    uint16_t vlan[SF_VLAN_MAX];
+    uint16_t vlan_count;
+};
+_Static_assert(sizeof(struct place) == 8, "packed as octets");
+
+bool sf_syn_is_plain(const struct sf_segment *seg)
+{
+    const unsigned usual = SF_OPT_HAS_MSS | SF_OPT_HAS_WSCALE | SF_OPT_HAS_SACK_PERMITTED |
+                           SF_OPT_HAS_TIMESTAMPS | SF_OPT_HAS_MD5;
+    return (seg->flags & ~(unsigned)(SF_TH_ECE | SF_TH_CWR)) == SF_TH_SYN &&
+           seg->payload_len == 0 && seg->payload_beyond_frame == 0 && !seg->from_fragments &&
+           !seg->length_guessed && seg->tunnel_count == 0 && seg->urgent == 0 && seg->ack.n == 0 &&
+           (seg->options.present & ~usual) == 0 && seg->options.ts_ecr == 0 &&
+           seg->ip_bytes <= UINT8_MAX;
+}
+
+void sf_syn_pack(struct sf_packer *p, const struct sf_segment *seg, uint64_t id, sf_ns now,
+                 bool is_tested)
+{
+    unsigned form = form_of(&seg->key), flags = form;
+    const struct sf_tcp_options *options = &seg->options;
+    struct syn syn = {.seq = seg->seq.n,
+                      .window = seg->window,
+                      .ip_id = seg->ip_id,
+                      .checksum = seg->checksum,
+                      .options = options->present,
+                      .mss = options->mss,
+                      .ecn = (uint8_t)((seg->flags & (SF_TH_ECE | SF_TH_CWR)) | seg->ip_ecn),
+                      .ttl = seg->ttl,
+                      .ip_bytes = (uint8_t)seg->ip_bytes,
+                      .wscale = options->wscale};
+    struct place place = {.interface = seg->interface,
+                          .vlan = {seg->vlan[0], seg->vlan[1]},
+                          .vlan_count = seg->vlan_count};
+    bool has_place = seg->interface != 0 || seg->vlan_count != 0;
+    flags |= options->present & SF_OPT_HAS_TIMESTAMPS ? HAS_TIMESTAMP : 0u;
+    flags |= seg->dir == SF_FROM_1 ? IS_FROM_1 : 0u;
+    flags |= is_tested ? IS_TESTED : 0u;
+    flags |= has_place ? HAS_PLACE : 0u;
+    sf_pack_octets(p, &(uint8_t){(uint8_t)flags}, 1);
+    pack_key(p, &seg->key, form);
+    sf_pack_number(p, id);
+    sf_pack_number(p, (uint64_t)now - (uint64_t)seg->ts_ns); /* 0 but when time goes back */
+    sf_pack_octets(p, &syn, SYN_OCTETS);
+    if (flags & HAS_TIMESTAMP)
+        sf_pack_octets(p, &options->ts_val, sizeof options->ts_val);
+    if (has_place)
+        sf_pack_octets(p, &place, sizeof place);
+}
+
+uint64_t sf_syn_unpack(const struct sf_parcel *parcel, struct sf_segment *seg, bool *is_tested)
+{
+    struct sf_unpacker u = {parcel->octets};
+    unsigned flags = *u.at++;
+    struct syn syn;
+    struct place place = {0};
+    *seg = (struct sf_segment){.hash = parcel->hash,
+                               .packet = parcel->packet,
+                               .tcp_header_len = TCP_HEADER_MIN}; /* none of it is captured */
+    unpack_key(&u, flags & FORM_MASK, &seg->key);
+    uint64_t id = sf_unpack_number(&u);
+    seg->ts_ns = (sf_ns)((uint64_t)parcel->ns - sf_unpack_number(&u));
+    sf_unpack_octets(&u, &syn, SYN_OCTETS);
+    if (flags & HAS_TIMESTAMP)
+        sf_unpack_octets(&u, &seg->options.ts_val, sizeof seg->options.ts_val);
+    if (flags & HAS_PLACE)
+        sf_unpack_octets(&u, &place, sizeof place);
+    seg->dir = flags & IS_FROM_1 ? SF_FROM_1 : SF_FROM_0;
+    seg->seq = sf_seq_of(syn.seq);
+    seg->flags = (uint16_t)(SF_TH_SYN | (syn.ecn & (SF_TH_ECE | SF_TH_CWR)));
+    seg->window = syn.window;
+    seg->checksum = syn.checksum;
+    seg->ip_bytes = syn.ip_bytes;
+    seg->ip_id = syn.ip_id;
+    seg->ttl = syn.ttl;
+    seg->ip_ecn = syn.ecn & ECN_IP_MASK;
+    seg->interface = place.interface;
+    seg->vlan_count = (uint8_t)place.vlan_count;
+    memcpy(seg->vlan, place.vlan, sizeof seg->vlan);
+    seg->options.present = syn.options;
+    seg->options.mss = syn.mss;
+    seg->options.wscale = syn.wscale;
+    *is_tested = (flags & IS_TESTED) != 0;
+    return id;
+}
+
+/* --- numbers made small ---------------------------------------------------------------------- */
+
+#define END(field)  offsetof(struct sf_endpoint, field)
+#define FLOW(field) offsetof(struct sf_flow, field)
+
+/* A field that is not in these lists takes more octets, nothing else. */
+static const uint16_t end_times[] = {END(late_ns),
+                                     END(zero_since_ns),
+                                     END(last_ns),
+                                     END(ts_recent_ns),
+                                     END(first_data_ns),
+                                     END(last_data_ns),
+                                     END(sightings[0].ts_ns),
+                                     END(sightings[1].ts_ns),
+                                     END(sightings[2].ts_ns),
+                                     END(sightings[3].ts_ns)};
+static const uint16_t flow_times[] = {FLOW(first_ns),     FLOW(last_ns),     FLOW(syn_ns),
+                                      FLOW(syn_ack_ns),   FLOW(ack_ns),      FLOW(fin_ns),
+                                      FLOW(last_data_ns), FLOW(reset.ts_ns), FLOW(challenge_ns)};
+static const uint16_t end_maybe[] = {END(fin),       END(right_edge), END(sack_high), END(suspect),
+                                     END(probe_end), END(proof),      END(srtt_ns)};
+_Static_assert(SF_OFFSET_NONE == SF_NS_UNKNOWN, "one rule makes both small");
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static void shrink_times(void *at, const uint16_t *fields, size_t count, sf_ns base)
+{
+    for (size_t i = 0; i < count; i++) {
+        sf_ns time;
+        memcpy(&time, (char *)at + fields[i], sizeof time);
+        uint64_t small = sf_time_shrink(time, base);
+        memcpy((char *)at + fields[i], &small, sizeof small);
+    }
+}
+
+static void grow_times(void *at, const uint16_t *fields, size_t count, sf_ns base)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t small;
+        memcpy(&small, (char *)at + fields[i], sizeof small);
+        sf_ns time = sf_time_grow(small, base);
+        memcpy((char *)at + fields[i], &time, sizeof time);
+    }
+}
+
+/* "None" and 0 change places. */
+static void swap_none(void *at, const uint16_t *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t value;
+        memcpy(&value, (char *)at + fields[i], sizeof value);
+        value = value == 0 ? SF_OFFSET_NONE : value == SF_OFFSET_NONE ? 0 : value;
+        memcpy((char *)at + fields[i], &value, sizeof value);
+    }
+}
+
+/* --- what has no fixed size ------------------------------------------------------------------ */
+
+static void pack_changes(struct sf_packer *p, const struct sf_flow *flow)
+{
+    for (unsigned i = 0; i < flow->change_count; i++) {
+        const struct sf_change *change = &flow->changes[i];
+        sf_pack_number(p, sf_zigzag((int64_t)(flow->last_packet - change->packet)));
+        sf_pack_number(p, sf_time_shrink(change->ts_ns, flow->touched_ns));
+        uint8_t states = (uint8_t)(change->from << 4 | change->to);
+        uint8_t rest = (uint8_t)(change->cause | change->dir << 5 | change->proved << 6);
+        sf_pack_octets(p, &states, 1);
+        sf_pack_octets(p, &rest, 1);
+    }
+}
+
+static void unpack_changes(struct sf_unpacker *u, const struct sf_flow *flow,
+                           struct sf_change *changes)
+{
+    for (unsigned i = 0; i < flow->change_count; i++) {
+        struct sf_change *change = &changes[i];
+        change->packet = flow->last_packet - (uint64_t)sf_unzigzag(sf_unpack_number(u));
+        change->ts_ns = sf_time_grow(sf_unpack_number(u), flow->touched_ns);
+        uint8_t states = *u->at++, rest = *u->at++;
+        change->from = states >> 4;
+        change->to = states & 0x0f;
+        change->cause = rest & 0x1f;
+        change->dir = rest >> 5 & 1;
+        change->proved = rest >> 6 & 1;
+    }
+}
+_Static_assert(SF_STATE_COUNT <= 16 && SF_CAUSE_COUNT <= 32, "two states in an octet");
+
+static void pack_sent(struct sf_packer *p, const struct sf_endpoint *ep, sf_ns base)
+{
+    for (unsigned i = 0; i < ep->sent_count; i++) {
+        const struct sf_sent *sent = &ep->sent[(ep->sent_head + i) & (ep->sent_capacity - 1u)];
+        sf_pack_number(p, sf_zigzag(sent->begin));
+        sf_pack_number(p, sf_zigzag(sent->end - sent->begin));
+        sf_pack_number(p, sf_time_shrink(sent->ts_ns, base));
+        sf_pack_number(p, sent->times);
+    }
+}
+
+static void unpack_sent(struct sf_unpacker *u, struct sf_sent *out, unsigned count, sf_ns base)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct sf_sent *sent = &out[i];
+        sent->begin = sf_unzigzag(sf_unpack_number(u));
+        sent->end = sent->begin + sf_unzigzag(sf_unpack_number(u));
+        sent->ts_ns = sf_time_grow(sf_unpack_number(u), base);
+        sent->times = (uint16_t)sf_unpack_number(u);
+    }
+}
+
+/* All else that samples hold follows from the values in their order. */
+static void pack_samples(struct sf_packer *p, const struct sf_samples *samples)
+{
+    const sf_ns *values = sf_samples_values(samples);
+    sf_pack_number(p, values == NULL ? 0 : samples->count);
+    for (uint64_t i = 0; values != NULL && i < samples->count; i++)
+        sf_pack_number(p, (uint64_t)values[i]);
+}
+
+static void unpack_samples(struct sf_unpacker *u, struct sf_samples *samples)
+{
+    for (uint64_t count = sf_unpack_number(u); count > 0; count--)
+        sf_samples_add(samples, (sf_ns)sf_unpack_number(u));
+}
+
+enum { SLOT_NONE, SLOT_AT_ADDRESS, SLOT_PACKED };
+
+static void pack_slot(struct sf_packer *p, const struct sf_flow *flow,
+                      const struct sf_slot_keeper *keeper)
+{
+    uint8_t *kind = p->at;
+    sf_pack_number(p, SLOT_PACKED);
+    if (flow->view != NULL && keeper->pack(keeper->self, flow->view, flow->touched_ns, p))
+        return;
+    p->at = kind;
+    sf_pack_number(p, flow->view == NULL ? SLOT_NONE : SLOT_AT_ADDRESS);
+    if (flow->view != NULL)
+        sf_pack_octets(p, &flow->view, sizeof flow->view);
+}
+
+static void unpack_slot(struct sf_unpacker *u, struct sf_flow *flow,
+                        const struct sf_slot_keeper *keeper)
+{
+    uint64_t kind = sf_unpack_number(u);
+    if (kind == SLOT_AT_ADDRESS)
+        sf_unpack_octets(u, &flow->view, sizeof flow->view);
+    else if (kind == SLOT_PACKED)
+        flow->view = keeper->unpack(keeper->self, flow->touched_ns, u);
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+/* Prints so old that no second capture of their packet will come. */
+static const sf_ns PRINT_STALE = 100 * SF_MSEC;
+
+static void shrink_end(struct sf_endpoint *ep, sf_ns base, sf_ns now)
+{
+    for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
+        if (now - ep->sightings[i].ts_ns > PRINT_STALE) {
+            ep->prints[i] = 0;
+            ep->sightings[i] = (struct sf_sighting){0};
+        }
+    shrink_times(ep, end_times, COUNT(end_times), base);
+    swap_none(ep, end_maybe, COUNT(end_maybe));
+    if (ep->hole_count == 0) {
+        ep->holes = NULL;
+        ep->hole_capacity = 0;
+    }
+    if (ep->sent_count <= SENT_MAX) {
+        ep->sent = NULL;
+        ep->sent_head = ep->sent_capacity = 0;
+    }
+    if (sf_samples_values(&ep->rtt) != NULL)
+        ep->rtt = (struct sf_samples){0};
+    if (sf_samples_values(&ep->response) != NULL)
+        ep->response = (struct sf_samples){0};
+}
+
+/* A copy of the flow without what is packed elsewhere, its numbers made small. */
+static void shrink(const struct sf_flow *flow, sf_ns now, struct sf_flow *out)
+{
+    *out = *flow;
+    memset(&out->key, 0, sizeof out->key);
+    out->hash = out->id = out->last_packet = 0;
+    out->touched_ns = 0;
+    out->view = NULL;
+    out->older = out->newer = NULL;
+    if (flow->change_count <= CHANGES_MAX) {
+        out->changes = NULL;
+        out->change_capacity = 0;
+    }
+    if (flow->note_count <= NOTES_MAX) {
+        out->notes = NULL;
+        out->note_capacity = 0;
+    }
+    shrink_times(out, flow_times, COUNT(flow_times), flow->touched_ns);
+    shrink_end(&out->ep[0], flow->touched_ns, now);
+    shrink_end(&out->ep[1], flow->touched_ns, now);
+}
+
+/* What lies at an address belongs to the parcel from now on. */
+static void disown(struct sf_flow *flow)
+{
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        struct sf_endpoint *ep = &flow->ep[dir];
+        ep->resent = NULL;
+        ep->copy = NULL;
+        if (ep->hole_count > 0)
+            ep->holes = NULL;
+        if (ep->sent_count > SENT_MAX)
+            ep->sent = NULL;
+        if (sf_samples_values(&ep->rtt) == NULL)
+            ep->rtt = (struct sf_samples){0};
+        if (sf_samples_values(&ep->response) == NULL)
+            ep->response = (struct sf_samples){0};
+    }
+    flow->pending = NULL;
+    if (flow->change_count > CHANGES_MAX)
+        flow->changes = NULL;
+    if (flow->note_count > NOTES_MAX)
+        flow->notes = NULL;
+}
+
+void sf_flow_pack(struct sf_packer *p, struct sf_flow *flow, sf_ns now,
+                  const struct sf_slot_keeper *keeper)
+{
+    struct sf_flow small;
+    shrink(flow, now, &small);
+    unsigned form = form_of(&flow->key), waiting = flow->pending != NULL ? HAS_WAITING : 0;
+    sf_pack_octets(p, &(uint8_t){(uint8_t)(form | waiting)}, 1);
+    pack_key(p, &flow->key, form);
+    sf_pack_number(p, flow->id);
+    sf_pack_struct(p, &small, sizeof small);
+    if (small.changes == NULL)
+        pack_changes(p, flow);
+    for (unsigned i = 0; small.notes == NULL && i < flow->note_count; i++)
+        sf_pack_struct(p, &flow->notes[i], sizeof flow->notes[i]);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        const struct sf_endpoint *ep = &flow->ep[dir];
+        if (small.ep[dir].sent == NULL)
+            pack_sent(p, ep, flow->touched_ns);
+        pack_samples(p, &ep->rtt);
+        pack_samples(p, &ep->response);
+    }
+    pack_slot(p, flow, keeper);
+    assert(!p->is_full);
+    disown(flow);
+}
+
+/* An array that was unpacked, with how many are in it, and the one that the flow before in this
+ * place had. */
+struct array {
+    const void *items;
+    void *kept;
+    size_t size; /* of an item */
+    uint16_t kept_capacity;
+    uint16_t *count, *capacity; /* of the flow's array */
+};
+
+/* The flow's array: the kept one where it is large enough. Without memory the connection forgets
+ * what it held. */
+static void *restore(const struct array *a)
+{
+    unsigned need = 2;
+    while (need < *a->count)
+        need *= 2;
+    void *array = a->kept;
+    *a->capacity = a->kept_capacity;
+    if (*a->count > a->kept_capacity) {
+        free(a->kept);
+        array = malloc(need * a->size);
+        *a->capacity = array == NULL ? 0 : (uint16_t)need;
+    }
+    if (array == NULL)
+        *a->count = 0;
+    else
+        memcpy(array, a->items, *a->count * a->size);
+    return array;
+}
+
+static void grow_sent(struct sf_unpacker *u, struct sf_endpoint *ep, const struct sf_endpoint *kept,
+                      sf_ns base)
+{
+    struct sf_sent sent[SENT_MAX];
+    if (ep->sent != NULL) {
+        free(kept->sent);
+        return;
+    }
+    unpack_sent(u, sent, ep->sent_count, base);
+    ep->sent = restore(&(struct array){sent, kept->sent, sizeof *sent, kept->sent_capacity,
+                                       &ep->sent_count, &ep->sent_capacity});
+}
+
+static void grow_changes(struct sf_unpacker *u, struct sf_flow *flow, const struct sf_flow *kept)
+{
+    struct sf_change changes[CHANGES_MAX];
+    if (flow->changes != NULL) {
+        free(kept->changes);
+        return;
+    }
+    unpack_changes(u, flow, changes);
+    flow->changes =
+        restore(&(struct array){changes, kept->changes, sizeof *changes, kept->change_capacity,
+                                &flow->change_count, &flow->change_capacity});
+}
+
+static void grow_notes(struct sf_unpacker *u, struct sf_flow *flow, const struct sf_flow *kept)
+{
+    struct sf_noted notes[NOTES_MAX];
+    if (flow->notes != NULL) {
+        free(kept->notes);
+        return;
+    }
+    for (unsigned i = 0; i < flow->note_count; i++)
+        sf_unpack_struct(u, &notes[i], sizeof notes[i]);
+    flow->notes = restore(&(struct array){notes, kept->notes, sizeof *notes, kept->note_capacity,
+                                          &flow->note_count, &flow->note_capacity});
+}
+
+void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
+                    const struct sf_slot_keeper *keeper)
+{
+    struct sf_unpacker u = {parcel->octets + 1};
+    struct sf_flow kept = *flow; /* its place in the table and the arrays found there */
+    struct sf_flow_key key;
+    unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
+    uint64_t id = sf_unpack_number(&u);
+    sf_unpack_struct(&u, flow, sizeof *flow);
+    flow->key = key;
+    flow->hash = parcel->hash;
+    flow->id = id;
+    flow->last_packet = parcel->packet;
+    flow->touched_ns = parcel->ns;
+    flow->older = kept.older;
+    flow->newer = kept.newer;
+    grow_times(flow, flow_times, COUNT(flow_times), parcel->ns);
+    grow_changes(&u, flow, &kept);
+    grow_notes(&u, flow, &kept);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        struct sf_endpoint *ep = &flow->ep[dir];
+        grow_times(ep, end_times, COUNT(end_times), parcel->ns);
+        swap_none(ep, end_maybe, COUNT(end_maybe));
+        grow_sent(&u, ep, &kept.ep[dir], parcel->ns);
+        unpack_samples(&u, &ep->rtt);
+        unpack_samples(&u, &ep->response);
+    }
+    if (keeper != NULL)
+        unpack_slot(&u, flow, keeper);
+}

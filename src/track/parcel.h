@@ -1,0 +1,38 @@
+/* Connections and lone SYNs as parcels for the shelf, and back. */
+#ifndef SYNFIN_TRACK_PARCEL_H
+#define SYNFIN_TRACK_PARCEL_H
+
+#include "synfin/pack.h"
+#include "synfin/shelf.h"
+#include "track_internal.h"
+
+/* Whether the parcel is of the connection on the key at `wanted`. */
+bool sf_parcel_is(const void *wanted, const struct sf_parcel *parcel);
+
+/* Id and key of the connection. */
+uint64_t sf_parcel_id(const struct sf_parcel *parcel);
+struct sf_flow_key sf_parcel_key(const struct sf_parcel *parcel);
+
+/* Whether SYNs wait for the answer that tells whose they are. Not for lone SYNs. */
+bool sf_parcel_has_waiting(const struct sf_parcel *parcel);
+
+/* Whether a SYN says no more than sf_syn_pack() keeps. */
+bool sf_syn_is_plain(const struct sf_segment *seg);
+
+/* `now`: when it is put aside. `is_tested`: its checksum was right. */
+void sf_syn_pack(struct sf_packer *packer, const struct sf_segment *seg, uint64_t id, sf_ns now,
+                 bool is_tested);
+
+/* The SYN as it was, but without its octets. Returns the id. */
+uint64_t sf_syn_unpack(const struct sf_parcel *parcel, struct sf_segment *seg, bool *is_tested);
+
+/* Packs the flow, which then owns nothing but arrays that sf_flow_table_release() may keep or give
+ * back. `now` is the latest time of any packet. */
+void sf_flow_pack(struct sf_packer *packer, struct sf_flow *flow, sf_ns now,
+                  const struct sf_slot_keeper *keeper);
+
+/* Fills a flow just added to the table. Without keeper the slot of the views is left out. */
+void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
+                    const struct sf_slot_keeper *keeper);
+
+#endif

@@ -1,0 +1,365 @@
+/* Connections that nothing touches rest, packed, on the shelf: lone SYNs as the facts of that
+ * segment, others whole. What comes for one wakes it first, so that nobody else sees a difference.
+ * Only the connections touched latest are in the table, unpacked. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "parcel.h"
+
+enum {
+    UNPACKED_MAX = 8192,
+    /* Octets of an unpacked connection besides its fixed part, on average: arrays, slot. */
+    FLOW_EXTRAS = 1200,
+    /* Looked at in one go, so that a segment's cost has a bound. */
+    LOOKS_MAX = 8,
+};
+
+static const enum sf_shelf_row row_of[] = {[SF_FLOWS_EMBRYONIC] = SF_SHELF_EMBRYONIC,
+                                           [SF_FLOWS_OPEN] = SF_SHELF_OPEN,
+                                           [SF_FLOWS_CLOSED] = SF_SHELF_CLOSED};
+static const enum sf_flow_list list_of[] = {[SF_SHELF_SYNS] = SF_FLOWS_EMBRYONIC,
+                                            [SF_SHELF_EMBRYONIC] = SF_FLOWS_EMBRYONIC,
+                                            [SF_SHELF_OPEN] = SF_FLOWS_OPEN,
+                                            [SF_SHELF_CLOSED] = SF_FLOWS_CLOSED};
+
+static size_t flow_octets(void)
+{
+    return sizeof(struct sf_flow) + FLOW_EXTRAS;
+}
+
+int sf_rest_init(struct sf_tracker *t)
+{
+    const struct sf_track_options *options = &t->options;
+    t->shelf = sf_shelf_new();
+    if (t->shelf == NULL)
+        return -1;
+    /* Live, time alone changes connections, and others look at them. */
+    if (options->report_after_ns != 0 || options->handshake_due_ns != 0 ||
+        options->update_interval_ns != 0)
+        t->options.slots = NULL;
+    if (t->options.slots == NULL)
+        return 0;
+    t->unpacked_max = options->unpacked_max != 0 ? options->unpacked_max : UNPACKED_MAX;
+    /* A quarter of what is granted: packed, they take a tenth. */
+    size_t bound = options->max_memory / 4 / flow_octets();
+    if (options->max_memory != 0 && bound < t->unpacked_max)
+        t->unpacked_max = bound == 0 ? 1 : bound;
+    return 0;
+}
+
+/* --- waking ---------------------------------------------------------------------------------- */
+
+static struct sf_flow *wake_syn(struct sf_tracker *t, const struct sf_parcel *parcel)
+{
+    struct sf_segment seg;
+    struct sf_judgement judgement;
+    bool is_tested;
+    uint64_t id = sf_syn_unpack(parcel, &seg, &is_tested);
+    sf_shelf_take(t->shelf, parcel);
+    t->totals.opened--; /* to be counted again below */
+    t->totals.opening--;
+    struct sf_flow *flow = sf_flow_open(t, &seg, id);
+    if (flow == NULL)
+        return NULL;
+    sf_flow_replay(t, flow, &seg, &judgement);
+    flow->ep[seg.dir].checksums_tested = is_tested;
+    t->options.slots->show(t->options.slots->self, &seg, &judgement);
+    return flow;
+}
+
+static struct sf_flow *wake_flow(struct sf_tracker *t, const struct sf_parcel *parcel,
+                                 const struct sf_slot_keeper *slots)
+{
+    struct sf_flow_key key = sf_parcel_key(parcel);
+    struct sf_flow *flow = sf_flow_table_add(t->table, &key, parcel->hash);
+    if (flow != NULL)
+        sf_flow_unpack(parcel, flow, slots);
+    sf_shelf_take(t->shelf, parcel);
+    return flow;
+}
+
+/* Lists are in the order of touching where that order counts. */
+static bool is_in_order(const struct sf_tracker *t, enum sf_flow_list list)
+{
+    return list == SF_FLOWS_CLOSED || sf_track_has_limits(t);
+}
+
+static struct sf_flow *wake(struct sf_tracker *t, const struct sf_parcel *parcel)
+{
+    enum sf_shelf_row row = parcel->row;
+    enum sf_flow_list list = list_of[row];
+    struct sf_flow *flow =
+        row == SF_SHELF_SYNS ? wake_syn(t, parcel) : wake_flow(t, parcel, t->options.slots);
+    if (flow == NULL)
+        return NULL;
+    flow->touched_ns = parcel->ns;
+    if (is_in_order(t, list))
+        sf_flow_table_place(t->table, flow, list);
+    else
+        sf_flow_table_touch(t->table, flow, list);
+    return flow;
+}
+
+struct sf_flow *sf_rest_find(struct sf_tracker *t, const struct sf_flow_key *key, uint64_t hash)
+{
+    struct sf_parcel parcel;
+    struct sf_flow *flow = sf_flow_table_find(t->table, key, hash);
+    if (flow != NULL || !sf_shelf_find(t->shelf, hash, sf_parcel_is, key, &parcel))
+        return flow;
+    return wake(t, &parcel);
+}
+
+void sf_rest_dispose(struct sf_tracker *t)
+{
+    struct sf_parcel parcel;
+    if (t->shelf == NULL)
+        return;
+    /* What a parcel holds by address is given back like that of any connection. */
+    for (int row = SF_SHELF_EMBRYONIC; row < SF_SHELF_ROW_COUNT; row++)
+        while (sf_shelf_oldest(t->shelf, (enum sf_shelf_row)row, &parcel)) {
+            struct sf_flow *flow = wake_flow(t, &parcel, NULL);
+            if (flow == NULL)
+                continue;
+            sf_flow_table_remove(t->table, flow);
+            sf_flow_table_release(t->table, flow);
+        }
+    sf_shelf_free(t->shelf);
+    free(t->last);
+}
+
+/* --- going to rest --------------------------------------------------------------------------- */
+
+/* A connection on the same key left the table just now: the views' slot passes on. */
+static bool is_just_finished(const struct sf_tracker *t, const struct sf_segment *seg)
+{
+    for (const struct sf_flow *flow = t->leaving.first; flow != NULL; flow = flow->next_queued)
+        if (flow->hash == seg->hash)
+            return true;
+    return false;
+}
+
+bool sf_rest_wait(struct sf_tracker *t, const struct sf_segment *seg)
+{
+    const struct sf_slot_keeper *slots = t->options.slots;
+    if (slots == NULL || t->options.want_events || !sf_syn_is_plain(seg) ||
+        is_just_finished(t, seg) || !slots->may_wait(slots->self, seg))
+        return false;
+    bool is_known, is_right = sf_segment_checksum_ok(seg, &is_known);
+    if (is_known && !is_right)
+        return false; /* to be noted while its octets are here */
+    uint8_t octets[128];
+    struct sf_packer packer = {octets, octets + sizeof octets, false};
+    sf_syn_pack(&packer, seg, sf_track_peek_id(t), t->now_ns, is_known);
+    struct sf_parcel parcel = {.row = SF_SHELF_SYNS,
+                               .hash = seg->hash,
+                               .packet = seg->packet,
+                               .ns = t->now_ns,
+                               .octets = octets,
+                               .len = (size_t)(packer.at - octets)};
+    if (sf_shelf_put(t->shelf, &parcel) != 0)
+        return false;
+    sf_track_new_id(t);
+    t->totals.opened++;
+    t->totals.opening++;
+    return true;
+}
+
+/* Out of its order a parcel would be reported late: such a connection stays. */
+static bool pack(struct sf_tracker *t, struct sf_flow *flow, enum sf_flow_list list)
+{
+    enum sf_shelf_row row = row_of[list];
+    if (is_in_order(t, list) && flow->touched_ns < sf_shelf_newest_ns(t->shelf, row))
+        return false;
+    uint8_t octets[SF_PARCEL_MAX];
+    struct sf_packer packer = {octets, octets + sizeof octets, false};
+    struct sf_parcel parcel = {.row = row,
+                               .hash = flow->hash,
+                               .packet = flow->last_packet,
+                               .ns = flow->touched_ns,
+                               .octets = octets};
+    sf_flow_pack(&packer, flow, t->now_ns, t->options.slots);
+    parcel.len = (size_t)(packer.at - octets);
+    if (sf_shelf_put(t->shelf, &parcel) != 0) {
+        sf_flow_unpack(&parcel, flow, t->options.slots);
+        return false;
+    }
+    sf_flow_table_remove(t->table, flow);
+    sf_flow_table_release(t->table, flow);
+    return true;
+}
+
+/* The list whose oldest connection was touched longest ago. */
+static enum sf_flow_list coldest_list(const struct sf_tracker *t)
+{
+    enum sf_flow_list coldest = SF_FLOWS_CLOSED;
+    sf_ns touched_ns = INT64_MAX;
+    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_CLOSED; list++) {
+        const struct sf_flow *flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list);
+        if (flow == NULL || flow->touched_ns >= touched_ns)
+            continue;
+        coldest = (enum sf_flow_list)list;
+        touched_ns = flow->touched_ns;
+    }
+    return coldest;
+}
+
+void sf_rest_pack(struct sf_tracker *t)
+{
+    if (t->unpacked_max == 0 || sf_flow_table_count(t->table) <= t->unpacked_max)
+        return;
+    enum sf_flow_list list = coldest_list(t);
+    struct sf_flow *flow = sf_flow_table_oldest(t->table, list), *next;
+    for (unsigned looks = 0; flow != NULL && looks < LOOKS_MAX; looks++, flow = next) {
+        next = flow->newer;
+        if (is_in_order(t, list)) {
+            if (pack(t, flow, list))
+                return;
+            continue;
+        }
+        bool is_used = flow->last_ns > flow->touched_ns; /* since it was put on the list */
+        if (!is_used && pack(t, flow, list))
+            return;
+        sf_flow_touch(t, flow, list);
+    }
+}
+
+/* --- the oldest ------------------------------------------------------------------------------ */
+
+static void take_older(const struct sf_tracker *t, enum sf_shelf_row row, struct sf_oldest *out)
+{
+    struct sf_parcel parcel;
+    if (!sf_shelf_oldest(t->shelf, row, &parcel) || parcel.ns >= out->touched_ns)
+        return;
+    *out = (struct sf_oldest){.parcel = parcel, .touched_ns = parcel.ns};
+}
+
+bool sf_rest_oldest(const struct sf_tracker *t, enum sf_flow_list list, struct sf_oldest *out)
+{
+    struct sf_flow *flow = sf_flow_table_oldest(t->table, list);
+    *out = (struct sf_oldest){.touched_ns = INT64_MAX};
+    if (flow != NULL)
+        *out = (struct sf_oldest){.flow = flow, .touched_ns = flow->touched_ns};
+    take_older(t, row_of[list], out);
+    if (list == SF_FLOWS_EMBRYONIC)
+        take_older(t, SF_SHELF_SYNS, out);
+    return out->touched_ns != INT64_MAX;
+}
+
+struct sf_flow *sf_rest_wake(struct sf_tracker *t, const struct sf_oldest *oldest)
+{
+    return oldest->flow != NULL ? oldest->flow : wake(t, &oldest->parcel);
+}
+
+size_t sf_rest_open_count(const struct sf_tracker *t)
+{
+    return sf_shelf_count(t->shelf, SF_SHELF_SYNS) + sf_shelf_count(t->shelf, SF_SHELF_EMBRYONIC) +
+           sf_shelf_count(t->shelf, SF_SHELF_OPEN);
+}
+
+size_t sf_rest_count(const struct sf_tracker *t)
+{
+    size_t count = sf_flow_table_count(t->table);
+    for (int row = 0; row < SF_SHELF_ROW_COUNT; row++)
+        count += sf_shelf_count(t->shelf, (enum sf_shelf_row)row);
+    return count;
+}
+
+uint64_t sf_rest_memory(const struct sf_tracker *t)
+{
+    return sf_flow_table_count(t->table) * flow_octets() + sf_shelf_memory(t->shelf);
+}
+
+/* --- the input is over ----------------------------------------------------------------------- */
+
+/* A connection to be reported. Lone SYNs are not among them: their row is in order of id. */
+struct sf_last {
+    uint64_t id;
+    struct sf_flow *flow; /* NULL: it rests */
+    uint64_t ref;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct sf_last *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static size_t list_resting(const struct sf_tracker *t, struct sf_last *last)
+{
+    size_t count = 0;
+    for (int row = SF_SHELF_EMBRYONIC; row < SF_SHELF_ROW_COUNT; row++) {
+        struct sf_parcel parcel;
+        bool is_one = sf_shelf_oldest(t->shelf, (enum sf_shelf_row)row, &parcel);
+        for (; is_one; is_one = sf_shelf_next(t->shelf, &parcel, &parcel))
+            last[count++] = (struct sf_last){.id = sf_parcel_id(&parcel), .ref = parcel.ref};
+    }
+    return count;
+}
+
+void sf_rest_wake_waiting(struct sf_tracker *t)
+{
+    sf_shelf_settle(t->shelf);
+    for (int row = SF_SHELF_EMBRYONIC; row < SF_SHELF_ROW_COUNT; row++) {
+        struct sf_parcel parcel, next;
+        bool is_one = sf_shelf_oldest(t->shelf, (enum sf_shelf_row)row, &parcel);
+        while (is_one) {
+            is_one = sf_shelf_next(t->shelf, &parcel, &next);
+            if (sf_parcel_has_waiting(&parcel))
+                wake(t, &parcel);
+            parcel = next;
+        }
+    }
+}
+
+int sf_rest_begin_last(struct sf_tracker *t)
+{
+    size_t unpacked = sf_flow_table_count(t->table);
+    size_t count = sf_rest_count(t) - sf_shelf_count(t->shelf, SF_SHELF_SYNS);
+    struct sf_flow **flows = malloc((unpacked + 1) * sizeof(*flows));
+    t->last = malloc((count + 1) * sizeof *t->last);
+    if (flows == NULL || t->last == NULL) {
+        free(flows);
+        return -1;
+    }
+    sf_flow_table_all(t->table, flows);
+    for (size_t i = 0; i < unpacked; i++)
+        t->last[i] = (struct sf_last){.id = flows[i]->id, .flow = flows[i]};
+    free(flows);
+    list_resting(t, t->last + unpacked);
+    qsort(t->last, count, sizeof *t->last, by_id);
+    t->last_count = count;
+    sf_shelf_settle(t->shelf);
+    return 0;
+}
+
+uint64_t sf_rest_last_id(const struct sf_tracker *t)
+{
+    struct sf_parcel syn;
+    uint64_t id = t->last_at < t->last_count ? t->last[t->last_at].id : UINT64_MAX;
+    if (t->last == NULL || !sf_shelf_oldest(t->shelf, SF_SHELF_SYNS, &syn))
+        return id;
+    uint64_t syn_id = sf_parcel_id(&syn);
+    return syn_id < id ? syn_id : id;
+}
+
+static struct sf_flow *next_last(struct sf_tracker *t)
+{
+    struct sf_parcel parcel;
+    const struct sf_last *last = t->last_at < t->last_count ? &t->last[t->last_at] : NULL;
+    if (sf_shelf_oldest(t->shelf, SF_SHELF_SYNS, &parcel) &&
+        (last == NULL || sf_parcel_id(&parcel) < last->id))
+        return wake(t, &parcel);
+    t->last_at++;
+    if (last->flow != NULL)
+        return last->flow;
+    sf_shelf_at(t->shelf, last->ref, &parcel);
+    return wake(t, &parcel);
+}
+
+struct sf_flow *sf_rest_last(struct sf_tracker *t)
+{
+    struct sf_flow *flow = NULL;
+    while (flow == NULL && sf_rest_last_id(t) != UINT64_MAX)
+        flow = next_last(t);
+    return flow;
+}
