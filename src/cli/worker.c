@@ -335,8 +335,12 @@ int sf_worker_open(struct sf_worker *worker, uint64_t hash_seed, struct sf_error
     struct sf_view_options view = {.zeek = true,
                                    .zeek_rows = worker->pass->outputs->wants_zeek_rows};
     sf_tally_init(&worker->tally);
-    worker->tracker = sf_tracker_new(&track);
     worker->views = sf_views_new(&view);
+    if (worker->views != NULL) {
+        worker->slots = sf_views_keeper(worker->views);
+        track.slots = &worker->slots;
+    }
+    worker->tracker = sf_tracker_new(&track);
     if (worker->tracker == NULL || worker->views == NULL)
         return sf_fail(err, "out of memory");
     worker->intake.options = options;

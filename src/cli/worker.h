@@ -19,6 +19,7 @@ struct sf_worker {
     struct sf_intake intake; /* its capture is the caller's */
     struct sf_tracker *tracker;
     struct sf_views *views;
+    struct sf_slot_keeper slots;
     struct sf_tally tally;
     bool has_failed_on;
     struct sf_sink *forks[SF_OUTPUTS_MAX]; /* of the outputs that take records */
