@@ -66,19 +66,46 @@ class Tool:
         return None if self.failure() else 1e6 * self.middle("cpu") / self.packets
 
 
-def tools_for(build, workers):
+BOUNDED = "synfin -j1 --max-memory 128M"
+
+
+def tools_for(build, workers, mix):
     synfin = build / "synfin"
     table = [Tool("pcap_loop", [build / "tests/bench/pcap_loop", None], "floor")]
+    if mix == "bulk":
+        table.append(Tool("cat", ["cat", None], "floor"))
     for count in workers:
         name = f"synfin -j{count}"
         table.append(Tool(name, [synfin, "-q", "-j", count, "-o", "none", None], "ours"))
+    table.append(Tool(f"synfin -j{workers[-1]} --json",
+                      [synfin, "-q", "-j", workers[-1], "--json", None], "ours"))
+    if mix == "synflood":
+        table.append(Tool(BOUNDED, [synfin, "-q", "-j1", "--max-memory", "128M", "-o", "none",
+                                    None], "ours"))
     return table + [
-        Tool("synfin --json", [synfin, "-q", "--json", None], "ours"),
         Tool("softflowd", ["softflowd", "-m", 16_000_000, "-r", None]),
         Tool("argus", ["argus", "-X", "-r", None, "-w", "/dev/null"]),
         Tool("tcptrace", ["tcptrace", "-n", None]),
+        Tool("tcptrace -l -r -W", ["tcptrace", "-n", "-l", "-r", "-W", None]),
         Tool("tshark", ["tshark", "-n", "-q", "-r", None, "-z", "conv,tcp"], on_slice=True),
     ]
+
+
+# What synfin is measured by: mix, what, of which tool, against which (None: as it is), and the
+# figure that is wanted at most (or, below 0, at least).
+GOALS = [
+    ("web", "wall", "synfin -j1", "pcap_loop", 1.5),
+    ("mixed", "wall", "synfin -j1", "pcap_loop", 1.5),
+    ("web", "wall", "synfin -j2", "pcap_loop", 1.0),
+    ("mixed", "wall", "synfin -j2", "pcap_loop", 1.0),
+    ("small", "wall", "synfin -j1", "tcptrace", 1 / 30),
+    ("web", "wall", "tcptrace -l -r -W", "synfin -j2 --json", -15),
+    ("bulk", "wall", "synfin -j1", "cat", 1.5),
+    ("web", "peak", "synfin -j1", None, 100 << 20),
+    ("small", "peak", "synfin -j1", None, 500 << 20),
+    ("synflood", "peak", "synfin -j1", None, 700 << 20),
+    ("synflood", "peak", BOUNDED, None, 128 << 20),
+]
 
 
 def generate(build, mix, packets, folder):
@@ -112,7 +139,7 @@ def measure_mix(build, mix, workers, folder, quick, rounds):
         small, small_truth = generate(build, mix, SLICE, folder)
     else:
         small, small_truth = capture, truth
-    tools = tools_for(build, workers)
+    tools = tools_for(build, workers, mix)
     tools[0].run(capture)  # the file is in memory from here on
     tools[0].costs.clear()
     for turn in range(rounds):
@@ -148,6 +175,36 @@ def spaced(count):
 def peak_text(octets):
     """Small programs may be gone before anybody looks."""
     return f"{octets / 2**20:.0f}" if octets else "–"
+
+
+def goal_row(results, goal):
+    """One line of the table, or None when that mix was not measured."""
+    mix, what, name, other, wanted = goal
+    tools = {tool.name: tool for result in results if result.mix == mix for tool in result.tools}
+    if name not in tools or (other is not None and other not in tools):
+        return None
+    if tools[name].failure() or (other and tools[other].failure()):
+        return f"| {mix} | {what}, {name} | failed | | |"
+    value = tools[name].middle(what)
+    if other is not None:
+        value /= tools[other].middle(what)
+    is_met = value >= -wanted if wanted < 0 else value <= wanted
+    text = (lambda x: f"{x / 2**20:.0f} MiB") if what == "peak" else (lambda x: f"{x:.3g}")
+    bound = f"at least {text(-wanted)}" if wanted < 0 else f"at most {text(wanted)}"
+    return (f"| {mix} | {what}, {name}{f' / {other}' if other else ''} | {text(value)} | {bound} | "
+            f"{'yes' if is_met else 'no'} |")
+
+
+def goal_section(results):
+    rows = [row for row in (goal_row(results, goal) for goal in GOALS) if row]
+    if not rows:
+        return
+    yield "## Goals"
+    yield ""
+    yield "| mix | what | measured | wanted | met |"
+    yield "|---|---|---:|---:|---|"
+    yield from rows
+    yield ""
 
 
 def mix_table(result):
@@ -265,7 +322,7 @@ def measure_all(args, folder):
         results.append(measure_mix(args.build, mix, workers, folder, args.quick, rounds))
         counts[mix] = count_instructions(args.build, mix, folder)
         loads.append(os.getloadavg()[0])
-    lines = list(intro(rounds, loads))
+    lines = [*intro(rounds, loads), *goal_section(results)]
     for result in results:
         lines.extend(mix_section(result))
     return results, "\n".join([*lines, *instruction_section(counts)])
