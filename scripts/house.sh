@@ -9,7 +9,7 @@ house_build_packages=(gcc libc6-dev meson pkg-config libpcap-dev libjansson-dev 
     libxxhash-dev libmd-dev zlib1g-dev libzstd-dev liblz4-dev libncurses-dev libseccomp-dev)
 # shellcheck disable=SC2034
 house_test_packages=(libcmocka-dev python3 python3-jsonschema clang libclang-rt-dev clang-format
-    universal-ctags valgrind shellcheck tshark tcptrace iproute2 tcpreplay
+    universal-ctags python3-pyte valgrind shellcheck tshark tcptrace iproute2 tcpreplay
     tcpdump)
 
 house_say() {

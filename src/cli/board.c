@@ -79,11 +79,12 @@ struct sf_board {
     bool is_full; /* the candidate at SF_PANEL_ROWS - 1 is a floor */
 };
 
-struct sf_board *sf_board_new(void)
+struct sf_board *sf_board_new(sf_ns now_ns)
 {
     struct sf_board *board = calloc(1, sizeof *board);
     if (board == NULL)
         return NULL;
+    board->now_ns = now_ns;
     board->heard = calloc(SF_BOARD_SEGMENTS, sizeof *board->heard);
     board->noted = calloc(SF_BOARD_ANOMALIES, sizeof *board->noted);
     if (board->heard != NULL && board->noted != NULL)

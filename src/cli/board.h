@@ -22,8 +22,8 @@ struct sf_board_totals {
     sf_ns now_ns; /* of the machine's clock, which stamps the packets */
 };
 
-/* NULL on lack of memory. */
-struct sf_board *sf_board_new(void);
+/* NULL on lack of memory. `now_ns` as in the totals. */
+struct sf_board *sf_board_new(sf_ns now_ns);
 void sf_board_free(struct sf_board *board);
 
 /* As they come; nothing is allocated but for a record. */

@@ -76,7 +76,7 @@ static bool is_fit(const struct sf_cli_options *options)
 {
     return options->interfaces.count > 0 && options->outputs.count == 0 &&
            options->fields == NULL && is_foreground_terminal(STDIN_FILENO) &&
-           is_foreground_terminal(STDOUT_FILENO) && sf_screen_guard_is_fit();
+           is_foreground_terminal(STDOUT_FILENO);
 }
 
 static bool wants_color(const struct sf_cli_options *options)
@@ -115,7 +115,7 @@ struct sf_screen *sf_screen_open(const struct sf_cli_options *options)
     screen->said = screen->standard_error = -1;
     screen->terminal.color = wants_color(options);
     screen->terminal.unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    screen->board = sf_board_new();
+    screen->board = sf_board_new(machine_time(CLOCK_REALTIME));
     screen->seen = scene_new(options);
     screen->handed = scene_new(options);
     screen->shown = scene_new(options);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,25 +22,35 @@ struct manner {
     size_t words_len;
 };
 
-bool sf_screen_guard_is_fit(void)
+static bool has_word(const char *capability)
 {
-    int problem;
-    if (setupterm(NULL, STDOUT_FILENO, &problem) != 0)
-        return false;
-    const char *move = tigetstr("cup");
-    return move != NULL && move != (const char *)-1;
+    const char *word = tigetstr(capability);
+    return word != NULL && word != (const char *)-1;
 }
 
 static void add_word(struct manner *manner, const char *capability)
 {
     const char *word = tigetstr(capability);
-    if (word == NULL || word == (const char *)-1)
-        return;
-    size_t len = strlen(word);
+    size_t len = has_word(capability) ? strlen(word) : 0;
     if (len > WORDS - manner->words_len)
         return;
     memcpy(manner->words + manner->words_len, word, len);
     manner->words_len += len;
+}
+
+/* What terminfo says of TERM. False when that is no terminal whose cursor can be put anywhere. */
+static bool read_words(struct manner *manner)
+{
+    int problem;
+    if (setupterm(NULL, STDOUT_FILENO, &problem) != 0)
+        return false;
+    bool is_fit = has_word("cup");
+    add_word(manner, "sgr0");
+    add_word(manner, "rmkx");
+    add_word(manner, "rmcup");
+    add_word(manner, "cnorm");
+    del_curterm(cur_term);
+    return is_fit;
 }
 
 static void write_all(int fd, const char *at, size_t len)
@@ -95,12 +106,8 @@ int sf_screen_guard_start(struct sf_screen_guard *out)
 {
     struct manner manner = {0};
     int pipe_ends[2];
-    if (tcgetattr(STDOUT_FILENO, &manner.modes) != 0)
+    if (tcgetattr(STDOUT_FILENO, &manner.modes) != 0 || !read_words(&manner))
         return -1;
-    add_word(&manner, "sgr0");
-    add_word(&manner, "rmkx");
-    add_word(&manner, "rmcup");
-    add_word(&manner, "cnorm");
     int said = memfd_create("synfin standard error", MFD_CLOEXEC);
     if (said < 0 || pipe2(pipe_ends, O_CLOEXEC) != 0) {
         if (said >= 0)

@@ -2,7 +2,6 @@
 #ifndef SYNFIN_CLI_SCREEN_GUARD_H
 #define SYNFIN_CLI_SCREEN_GUARD_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 /* Zero is no guard. */
@@ -12,11 +11,8 @@ struct sf_screen_guard {
     int said;  /* nameless file for what is said on standard error meanwhile */
 };
 
-/* Whether TERM names a terminal whose cursor can be put anywhere: "dumb" and unknown ones do not.
- */
-bool sf_screen_guard_is_fit(void);
-
-/* Remembers how the terminal, found fit, is set now. 0, or -1. */
+/* Remembers how the terminal is set now. 0, or -1: also when TERM names none whose cursor can be
+ * put anywhere ("dumb", unknown ones). */
 int sf_screen_guard_start(struct sf_screen_guard *guard);
 
 int sf_screen_guard_said(const struct sf_screen_guard *guard);

@@ -175,15 +175,15 @@ static void put_packets(struct draw *draw)
     struct sf_buffer *text = &draw->text;
     put_number(text, "packets ", view->packets, "  ");
     put_rate(text, view->packet_rate);
-    put_number(text, "/s   TCP ", view->tcp_packets, "  ");
-    put_rate(text, view->bit_rate);
-    sf_put_text(text, view->bit_rate < 999.5 ? " " : "");
-    put_number(text, "bit/s   dropped ", view->dropped, "");
+    put_number(text, "/s   dropped ", view->dropped, "");
     if (view->dropped > 0) {
         sf_put_text(text, "  ");
         put_rate(text, view->drop_rate);
         sf_put_text(text, "/s");
     }
+    put_number(text, "   TCP ", view->tcp_packets, "  ");
+    put_rate(text, view->bit_rate);
+    sf_put_text(text, view->bit_rate < 999.5 ? " bit/s" : "bit/s");
     put_line(draw, view->dropped > 0 ? SF_RED : SF_PLAIN);
 }
 
@@ -563,8 +563,9 @@ static void put_story_lines(struct draw *draw, const struct sf_buffer *story)
     struct sf_panel *panel = draw->panel;
     size_t count = count_lines(story), seen = panel->height > 1 ? panel->height - 1 : 1;
     const char *at = story->data, *end = story->data + story->len;
-    if (panel->story_top + seen > count)
-        panel->story_top = count > seen ? count - seen : 0;
+    size_t last = count > seen ? count - seen : 0;
+    if (panel->story_top > last)
+        panel->story_top = last;
     for (size_t line = 0; at < end && draw->lines < panel->height; line++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t len = (size_t)((stop != NULL ? stop : end) - at);
