@@ -41,7 +41,7 @@ enum sf_severity { SF_SEVERITY_OK, SF_NOTE, SF_WARNING, SF_PROBLEM };
     X(DUPLICATE_ACKS, "duplicate_acks", NOTE,                                                      \
       "the same acknowledgement again while octets were outstanding (RFC 5681)")                   \
     X(CAPTURE_LOSS, "capture_loss", NOTE,                                                          \
-      "octets that the peer acknowledged were never captured: the tap lost them")                  \
+      "octets that the peer acknowledged, or beside drops of the capture, were never captured")    \
     X(TAP_REORDER, "tap_reorder", NOTE,                                                            \
       "the tap delivered packets in another order than the ends saw them")                         \
     X(CAPTURE_DUPLICATE, "capture_duplicate", NOTE,                                                \
