@@ -569,8 +569,8 @@ static struct sf_flow *flow_for(struct sf_tracker *t, struct sf_flow *flow,
 }
 
 /* A lone SYN is what a connection begins with: nothing else can be said of it. */
-static void judge_waiting(const struct sf_tracker *t, const struct sf_segment *seg,
-                          struct sf_judgement *out)
+static void judge_lone_syn(const struct sf_tracker *t, const struct sf_segment *seg,
+                           struct sf_judgement *out)
 {
     if (out == NULL)
         return;
@@ -590,7 +590,7 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     t->event_ns = seg->ts_ns;
     struct sf_flow *flow = sf_rest_find(t, &seg->key, seg->hash);
     if (flow == NULL && sf_rest_wait(t, seg)) {
-        judge_waiting(t, seg, out);
+        judge_lone_syn(t, seg, out);
         evict(t);
         return;
     }
