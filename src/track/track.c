@@ -529,7 +529,7 @@ static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment
 }
 
 /* What a waiting SYN is in the connection that it may open: its own times and numbers. */
-static void judge_waiting(const struct sf_pending *pending, const struct sf_segment *seg,
+static void judge_pending(const struct sf_pending *pending, const struct sf_segment *seg,
                           struct sf_judgement *out)
 {
     const struct sf_segment *first = &pending->segments[0];
@@ -630,7 +630,7 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
             out->view = &next->view;
     }
     if (waits && out != NULL)
-        judge_waiting(flow->pending, seg, out);
+        judge_pending(flow->pending, seg, out);
     evict(t);
 }
 
