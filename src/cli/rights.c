@@ -12,7 +12,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *const user_default = "nobody";
+/* Where nobody is not listed (an image with nothing else in it) it still has the kernel's number,
+ * /proc/sys/kernel/overflowuid. */
+static const char user_default[] = "nobody";
+enum { DEFAULT_ID = 65534 };
 
 static int copy_user(struct sf_rights *rights, const struct passwd *entry, struct sf_error *err)
 {
@@ -33,6 +36,11 @@ int sf_rights_choose(struct sf_rights *rights, const char *user, bool is_live, s
     const char *name = user != NULL ? user : user_default;
     errno = 0;
     const struct passwd *entry = getpwnam(name);
+    if (entry == NULL && rights->is_default) {
+        strcpy(rights->name, user_default);
+        rights->uid = rights->gid = DEFAULT_ID;
+        return 0;
+    }
     if (entry == NULL)
         return sf_fail(err, "-Z %s: %s", name, errno != 0 ? strerror(errno) : "no such user");
     if (entry->pw_uid == geteuid())

@@ -243,6 +243,12 @@ static int signal_parent(const struct scene *scene)
     return answer(kill(getppid(), 0));
 }
 
+static int signal_itself(const struct scene *scene)
+{
+    (void)scene;
+    return answer(kill(getpid(), 0));
+}
+
 static int make_code(const struct scene *scene)
 {
     (void)scene;
@@ -279,6 +285,7 @@ static const struct {
     {"wait, ask for time and chance", wait_and_ask, 0, NOTHING},
     {"use memory", use_memory, 0, NOTHING},
     {"set the terminal", set_terminal, 0, NOTHING},
+    {"signal itself", signal_itself, 0, NOTHING},
     {"read a file beside the input", read_other, EACCES, LANDLOCK},
     {"read the users", read_passwords, EACCES, LANDLOCK},
     {"list the folder of the input", list_folder, EACCES, LANDLOCK},
