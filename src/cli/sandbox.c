@@ -109,11 +109,9 @@ int sf_sandbox_check(const struct sf_sandbox *sandbox, struct sf_error *err)
 /* --- paths ------------------------------------------------------------------------------------ */
 
 /* What libraries read late: names of ports in a filter that is compiled again for another link
- * type, descriptions of terminals, the seed of a hash table. */
+ * type, the seed of a hash table. */
 static const char *const read_late[] = {
-    "/etc/services",       "/etc/protocols", "/etc/nsswitch.conf", "/etc/hosts",
-    "/etc/localtime",      "/etc/terminfo",  "/lib/terminfo",      "/usr/share/terminfo",
-    "/usr/share/zoneinfo", "/dev/urandom",
+    "/etc/services", "/etc/protocols", "/etc/nsswitch.conf", "/etc/hosts", "/dev/urandom",
 };
 
 struct rules {
@@ -206,7 +204,7 @@ int sf_sandbox_enter(struct sf_sandbox *sandbox, struct sf_error *err)
     if (sandbox->is_entered)
         return 0;
     sandbox->is_entered = true;
-    tzset(); /* reads the zone's file */
+    tzset(); /* reads the zone's file, which is out of reach later */
     if (sf_rights_drop(&sandbox->rights, err) != 0)
         return -1;
     if (sandbox->options->no_sandbox)

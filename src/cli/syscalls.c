@@ -43,6 +43,8 @@ static const char *const allowed[] = {
     "getdents", "getdents64", "fcntl", "fcntl64", "fsync", "fdatasync", "ftruncate", "ftruncate64",
     "fallocate", "fadvise64", "fadvise64_64", "arm_fadvise64_64", "flock", "rename", "renameat",
     "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "umask",
+    /* the end of a child that was begun before */
+    "wait4", "waitid",
     /* memory */
     "brk", "mremap", "munmap", "madvise", "mincore", "membarrier",
     /* threads */

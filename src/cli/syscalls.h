@@ -11,9 +11,9 @@ bool sf_syscalls_can_be_limited(void);
 
 /* From now on all threads have only the system calls that reading packets and writing results
  * needs. Any other fails with EPERM, so that a library that tries something new goes on without
- * it; those that only an intruder would make (another program, another process's memory, the
- * kernel's own code) end the process with SIGSYS. The kernel's audit log names each. 0 also where
- * there is no seccomp, -1 with *err. */
+ * it (getaddrinfo() asks for sockets when a filter names a port); those that only an intruder would
+ * make (another program, another process's memory, the kernel's own code) end the process with
+ * SIGSYS. The kernel's audit log names each. 0 also where there is no seccomp, -1 with *err. */
 int sf_syscalls_limit(struct sf_error *err);
 
 #endif
