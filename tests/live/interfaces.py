@@ -87,7 +87,7 @@ def check_any(host, synfin):
     lab.check("copies", [copies, packets, end["capture_duplicates"], end["packets"]],
               [packets, packets, packets, 2 * packets])
     lab.check("what went wrong", {line["name"] for line in record["anomalies"]},
-              {"capture_duplicate", "bad_checksum"})  # the bridge itself leaves checksums to its ports
+              {"capture_duplicate", "bad_checksum"})  # the bridge leaves checksums to its ports
 
 
 def test(synfin):

@@ -2,6 +2,7 @@
 the near end. The namespaces have no names: the kernel removes them, links and all, when the test's
 process has gone, however it went. Without the rights to make them the test is skipped (exit 77).
 """
+import atexit
 import contextlib
 import ctypes
 import datetime
@@ -156,9 +157,11 @@ class Lab:
         return sock
 
     def start(self, *command, far=False, **streams):
-        """A process that dies with the test."""
+        """A process that dies with the test, also when it has become another user."""
         with self.place(far):
-            return subprocess.Popen(command, preexec_fn=die_with_parent, **streams)
+            process = subprocess.Popen(command, preexec_fn=die_with_parent, **streams)
+        atexit.register(process.kill)
+        return process
 
 
 def lladdr(ip):

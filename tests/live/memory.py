@@ -45,8 +45,8 @@ def check_flat(synfin, generate, packets, mix, options):
     lab.check("packets", int(re.search(r'"packets":(\d+)', end)[1]), packets)
     connections = int(re.search(r'"connections":(\d+)', end)[1])
     quarter, whole = sizes[len(sizes) // 4], sizes[-1]
-    print(f"{mix}: {connections} connections, {quarter} KiB after a quarter, {whole} KiB at the end,"
-          f" at most {max(sizes)} KiB")
+    print(f"{mix}: {connections} connections, {quarter} KiB after a quarter, {whole} KiB at the "
+          f"end, at most {max(sizes)} KiB")
     assert whole <= GROWTH * quarter, "it grows"
 
 

@@ -37,7 +37,8 @@ def receive(sock, count):
 
 def resent_segments(sock):
     """The kernel's own count: linux/tcp.h, tcpi_total_retrans."""
-    return struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return struct.unpack_from("I", info, 100)[0]
 
 
 def near_closes_first(host, port):
