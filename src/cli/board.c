@@ -265,7 +265,7 @@ static void offer_closed(struct sf_board *board)
         }
 }
 
-/* Those seen in an earlier part of the round, as they stand now. */
+/* The rows of the last look, as they stand now: this one may not come round to them. */
 static void offer_again(struct sf_board *board, struct sf_tracker *tracker)
 {
     size_t count = board->count, kept = 0;
@@ -331,12 +331,8 @@ static void take_wish(struct sf_board *board, const struct sf_panel_wish *wish)
 
 static void choose(struct sf_board *board, struct sf_tracker *tracker)
 {
-    bool goes_on = board->walk.is_under_way;
     board->is_full = false;
-    if (goes_on)
-        offer_again(board, tracker);
-    else
-        board->count = 0;
+    offer_again(board, tracker);
     offer_closed(board);
     look_around(board, tracker);
     settle(board);
@@ -571,9 +567,10 @@ static int write_story(const struct sf_board *board, const struct sf_record *rec
         result = -1;
     if (result == 0 && told < packets) {
         sf_put_text(story, "the first ");
-        sf_put_count(story, packets - told);
-        sf_put_format(story, " packets are not shown: the last %d of all are remembered\n\n",
-                      (int)SF_BOARD_SEGMENTS);
+        if (packets - told > 1)
+            sf_put_count(story, packets - told);
+        sf_put_format(story, "%s not shown: the last %d of all are remembered\n\n",
+                      packets - told > 1 ? " packets are" : "packet is", (int)SF_BOARD_SEGMENTS);
     }
     if (result == 0)
         sf_put(story, page.data, page.len);

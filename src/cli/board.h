@@ -33,7 +33,7 @@ void sf_board_record(struct sf_board *board, const struct sf_record *record);
 
 /* Fills the view (but for `source` and `begin_ns`) with what the wish asks for, and *story with the
  * ladder when one is wanted. Takes 10 ms at most for the open connections: where that does not
- * reach around the table, the next call goes on, and meanwhile the rows are the best of those seen.
+ * reach around the table, the next call goes on; the rows are the best of all seen so far.
  */
 void sf_board_look(struct sf_board *board, struct sf_tracker *tracker,
                    const struct sf_board_totals *totals, const struct sf_panel_wish *wish,
