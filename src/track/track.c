@@ -8,7 +8,7 @@
 
 /* Of --max-memory, for all that is not a connection: the program, the file's pages at hand, what
  * the views know of streams gone by. */
-static const uint64_t BASE_MEMORY = 24 << 20;
+static const uint64_t BASE_MEMORY = 36 << 20;
 
 /* A clock that goes back further was set; packets of several rings differ by less. */
 static const sf_ns CLOCK_SET = 60 * SF_SEC;
@@ -482,7 +482,7 @@ static void evict(struct sf_tracker *t)
     uint64_t granted = t->options.max_memory;
     if (granted == 0)
         return;
-    uint64_t bound = granted - (granted / 4 < BASE_MEMORY ? granted / 4 : BASE_MEMORY);
+    uint64_t bound = granted - (granted / 3 < BASE_MEMORY ? granted / 3 : BASE_MEMORY);
     while (sf_rest_memory(t) > bound && sf_rest_count(t) > 1)
         if (!forget_oldest_tomb(t))
             evict_one(t);
