@@ -105,6 +105,12 @@ def check_drops(host, synfin, traffic):
     lab.check("drops told with connections that were open", told, {end["dropped"]})
 
 
+def statistics_of(watch):
+    """The number of packets in each statistics line."""
+    lines = re.findall(r"^synfin: (\d+) packets, ", watch.complaints(), re.M)
+    return [int(count) for count in lines]
+
+
 def check_signals(host, synfin, traffic):
     """USR1 prints a line and nothing else happens; TERM under load ends with a whole end line."""
     watch = lab.Watch(host, synfin, "--events")
@@ -112,12 +118,11 @@ def check_signals(host, synfin, traffic):
     for count in (1, 2):
         watch.wait("records", lambda line: line["type"] == "connection" and line["id"] > 50 * count)
         watch.process.send_signal(signal.SIGUSR1)
-        lab.wait_until("a statistics line", lambda: watch.complaints().count("\n") == count)
-    statistics = watch.complaints().splitlines()
+        lab.wait_until("a statistics line", lambda: len(statistics_of(watch)) == count)
+    counts = statistics_of(watch)
     end = end_of_running(watch)
     player.kill()
     lab.check("records", len(watch.of_type("connection")), end["connections"])
-    counts = [int(re.match(r"synfin: (\d+) packets", line)[1]) for line in statistics]
     assert 0 < counts[0] < counts[1] <= end["packets"], (counts, end["packets"])
 
 
