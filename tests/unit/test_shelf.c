@@ -1,0 +1,149 @@
+/* Parcels on the shelf against a plain list, and what packing gives back. */
+#include "synfin/shelf.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "synfin/pack.h"
+
+enum { KEYS = 4000, STEPS = 200000 };
+
+struct item {
+    uint64_t key, order;
+    size_t len;
+    enum sf_shelf_row row;
+    bool is_there;
+};
+
+static uint32_t next(uint32_t *random)
+{
+    *random ^= *random << 13;
+    *random ^= *random >> 17;
+    *random ^= *random << 5;
+    return *random;
+}
+
+/* Few hashes for many keys: collisions are part of the test. */
+static uint64_t hash_of(uint64_t key)
+{
+    return (key % 1000) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static bool is(const void *wanted, const struct sf_parcel *parcel)
+{
+    return memcmp(wanted, parcel->octets, sizeof(uint64_t)) == 0;
+}
+
+static void put(struct sf_shelf *shelf, struct item *item, uint32_t *random, uint64_t order)
+{
+    uint8_t octets[2048];
+    item->row = (enum sf_shelf_row)(next(random) % SF_SHELF_ROW_COUNT);
+    item->len = 8 + next(random) % 1000;
+    item->order = order;
+    item->is_there = true;
+    memset(octets, (int)item->key, item->len);
+    memcpy(octets, &item->key, sizeof item->key);
+    struct sf_parcel parcel = {.row = item->row,
+                               .hash = hash_of(item->key),
+                               .packet = order,
+                               .ns = (sf_ns)order,
+                               .octets = octets,
+                               .len = item->len};
+    assert_int_equal(sf_shelf_put(shelf, &parcel), 0);
+}
+
+static void check_oldest(const struct sf_shelf *shelf, const struct item *items, int row)
+{
+    const struct item *oldest = NULL;
+    struct sf_parcel parcel;
+    size_t count = 0;
+    for (size_t i = 0; i < KEYS; i++) {
+        if (!items[i].is_there || (int)items[i].row != row)
+            continue;
+        count++;
+        if (oldest == NULL || items[i].order < oldest->order)
+            oldest = &items[i];
+    }
+    assert_int_equal(sf_shelf_count(shelf, (enum sf_shelf_row)row), count);
+    assert_int_equal(sf_shelf_oldest(shelf, (enum sf_shelf_row)row, &parcel), oldest != NULL);
+    uint64_t last = 0;
+    for (bool is_one = oldest != NULL; is_one; is_one = sf_shelf_next(shelf, &parcel, &parcel)) {
+        assert_true(last < parcel.packet);
+        if (last == 0)
+            assert_int_equal(parcel.packet, oldest->order);
+        last = parcel.packet;
+        count--;
+    }
+    assert_int_equal(count, 0);
+}
+
+static void found_ordered_and_joined(void **state)
+{
+    (void)state;
+    static struct item items[KEYS];
+    struct sf_shelf *shelf = sf_shelf_new();
+    uint32_t random = 1;
+    for (uint64_t step = 1; step <= STEPS; step++) {
+        struct item *item = &items[next(&random) % KEYS];
+        item->key = (uint64_t)(item - items);
+        struct sf_parcel parcel;
+        bool is_found = sf_shelf_find(shelf, hash_of(item->key), is, &item->key, &parcel);
+        assert_int_equal(is_found, item->is_there);
+        if (!is_found) {
+            put(shelf, item, &random, step);
+            continue;
+        }
+        assert_int_equal(parcel.packet, item->order);
+        assert_true(parcel.len >= item->len && parcel.len < item->len + 4);
+        assert_int_equal(parcel.octets[item->len - 1], (uint8_t)(item->len > 8 ? item->key : 0));
+        sf_shelf_take(shelf, &parcel);
+        item->is_there = false;
+        if (step % 5000 == 0)
+            for (int row = 0; row < SF_SHELF_ROW_COUNT; row++)
+                check_oldest(shelf, items, row);
+    }
+    uint64_t live = 0;
+    for (size_t i = 0; i < KEYS; i++)
+        live += items[i].is_there ? items[i].len + 24 : 0;
+    assert_true(sf_shelf_memory(shelf) < 4 * live);
+    sf_shelf_free(shelf);
+}
+
+static void structs_and_times_come_back(void **state)
+{
+    (void)state;
+    uint32_t random = 7, words[100], back[100];
+    uint8_t octets[4096];
+    for (unsigned round = 0; round < 1000; round++) {
+        for (size_t i = 0; i < 100; i++)
+            words[i] = next(&random) % 4 == 0 ? next(&random) >> next(&random) % 32 : 0;
+        struct sf_packer packer = {octets, octets + sizeof octets, false};
+        sf_pack_struct(&packer, words, sizeof words);
+        sf_pack_number(&packer, words[0]);
+        assert_false(packer.is_full);
+        struct sf_unpacker unpacker = {octets};
+        sf_unpack_struct(&unpacker, back, sizeof back);
+        assert_memory_equal(words, back, sizeof words);
+        assert_int_equal(sf_unpack_number(&unpacker), words[0]);
+        assert_ptr_equal(unpacker.at, packer.at);
+    }
+    static const sf_ns times[] = {0, 1, 2, -1, -2, SF_NS_UNKNOWN, SF_NS_UNKNOWN + 1, INT64_MAX};
+    for (size_t b = 0; b < 8; b++)
+        for (size_t i = 0; i < 8; i++)
+            assert_int_equal(sf_time_grow(sf_time_shrink(times[i], times[b]), times[b]), times[i]);
+    assert_int_equal(sf_time_shrink(5, 7), 4);
+    assert_true(sf_time_shrink(SF_NS_UNKNOWN, 1000) < 8 && sf_time_shrink(0, 1000) < 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(found_ordered_and_joined),
+        cmocka_unit_test(structs_and_times_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
