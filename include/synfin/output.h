@@ -14,8 +14,11 @@ struct sf_output {
     uint64_t written;  /* octets of the present file, without those still in the buffer */
 };
 
+/* True for a pipe, a device, and what /dev/stdout and the like lead to. */
+bool sf_output_is_in_place(const char *path);
+
 /* `path` NULL or "-" is standard output. A regular or new file is written as "PATH.part"; anything
- * else (a pipe, a device) in place. 0, or -1 with *err. */
+ * else in place. 0, or -1 with *err. */
 int sf_output_open(struct sf_output *output, const char *path, bool line_flush,
                    struct sf_error *err);
 

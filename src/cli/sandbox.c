@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "landlock.h"
+#include "synfin/output.h"
 #include "synfin/sink.h"
 #include "syscalls.h"
 
@@ -45,12 +46,6 @@ int sf_sandbox_begin(struct sf_sandbox *sandbox, const struct sf_cli_options *op
 }
 
 /* --- outputs ---------------------------------------------------------------------------------- */
-
-static bool is_regular_or_new(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) != 0 || S_ISREG(st.st_mode);
-}
 
 /* The folder that holds `path`; of a name with a time in it (-G) the part that has none. Owned by
  * the caller; NULL for lack of memory. */
@@ -100,7 +95,8 @@ int sf_sandbox_check(const struct sf_sandbox *sandbox, struct sf_error *err)
     for (size_t i = 0; i <= sandbox->options->outputs.count; i++) {
         bool is_folder;
         const char *path = output_path(sandbox->options, i, &is_folder);
-        if (path != NULL && !is_folder && is_regular_or_new(path) && check_replaces(path, err) != 0)
+        if (path != NULL && !is_folder && !sf_output_is_in_place(path) &&
+            check_replaces(path, err) != 0)
             return -1;
     }
     return 0;
@@ -151,7 +147,7 @@ static int add_outputs(struct rules *rules, const struct sf_cli_options *options
         const char *path = output_path(options, i, &is_folder);
         if (path == NULL)
             continue;
-        if (is_folder || !is_regular_or_new(path)) {
+        if (is_folder || sf_output_is_in_place(path)) {
             add_rule(rules, path, NULL, is_folder ? SF_PATH_REPLACE : SF_PATH_WRITE);
             continue;
         }

@@ -15,11 +15,19 @@ static const char *name_of(const struct sf_output *output)
     return output->path != NULL ? output->path : "standard output";
 }
 
-/* A name that is taken by something other than a file cannot be renamed onto. */
-static bool is_in_place(const char *path)
+/* /dev/stdout leads to what is open, be it a file: beside such a link nothing can be made. */
+static bool is_of_the_system(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+    bool is_there = strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
+    return is_there && lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* A name that is taken by something other than a file cannot be renamed onto. */
+bool sf_output_is_in_place(const char *path)
+{
+    struct stat st;
+    return is_of_the_system(path) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
 }
 
 static int open_output(struct sf_output *output, const char *path, struct sf_error *err)
@@ -29,7 +37,8 @@ static int open_output(struct sf_output *output, const char *path, struct sf_err
     output->path = strdup(path);
     if (output->path == NULL)
         return sf_fail(err, "out of memory");
-    if (!output->is_log && !is_in_place(path) && asprintf(&output->part, "%s.part", path) < 0) {
+    if (!output->is_log && !sf_output_is_in_place(path) &&
+        asprintf(&output->part, "%s.part", path) < 0) {
         output->part = NULL;
         return sf_fail(err, "out of memory");
     }
