@@ -3,6 +3,8 @@
 #ifndef SYNFIN_ANOMALY_H
 #define SYNFIN_ANOMALY_H
 
+#include <stdbool.h>
+
 enum sf_severity { SF_SEVERITY_OK, SF_NOTE, SF_WARNING, SF_PROBLEM };
 
 /* X(id, name, severity, definition). The order is that of a life: opening, progress, closing. */
@@ -96,6 +98,10 @@ enum sf_anomaly {
 const char *sf_anomaly_name(enum sf_anomaly anomaly);
 const char *sf_anomaly_text(enum sf_anomaly anomaly);
 enum sf_severity sf_anomaly_severity(enum sf_anomaly anomaly);
+
+/* True for what the tap's place makes common (offload): of each end only the first one is an event,
+ * though all are counted. */
+bool sf_anomaly_is_told_once(enum sf_anomaly anomaly);
 
 /* "ok" "note" "warning" "problem" */
 const char *sf_severity_name(enum sf_severity severity);

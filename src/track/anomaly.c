@@ -36,3 +36,8 @@ const char *sf_severity_name(enum sf_severity severity)
     };
     return names[severity];
 }
+
+bool sf_anomaly_is_told_once(enum sf_anomaly anomaly)
+{
+    return anomaly == SF_ANOMALY_BAD_CHECKSUM || anomaly == SF_ANOMALY_OFFLOADED_SEGMENTS;
+}

@@ -70,12 +70,6 @@ struct sf_event *sf_event_add(struct sf_tracker *t, const struct sf_flow *flow, 
     return event;
 }
 
-/* What the tap's place makes common: an event for the first of each end is enough. */
-static const bool is_told_once[SF_ANOMALY_COUNT] = {
-    [SF_ANOMALY_BAD_CHECKSUM] = true,
-    [SF_ANOMALY_OFFLOADED_SEGMENTS] = true,
-};
-
 void sf_note_kind(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly name, int end,
                   uint64_t packet, uint64_t value, enum sf_note_kind kind,
                   enum sf_severity severity)
@@ -99,7 +93,7 @@ void sf_note_kind(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly na
         memcpy(noted->address, flow->icmp_sender, sizeof noted->address);
     if (severity > noted->severity)
         noted->severity = (uint8_t)severity;
-    if (noted->count > 1 && is_told_once[name])
+    if (noted->count > 1 && sf_anomaly_is_told_once(name))
         return;
     struct sf_event *event = sf_event_add(t, flow, end);
     if (event == NULL)

@@ -251,8 +251,10 @@ void invariant_run_record(struct invariant_run *run, const struct sf_record *rec
     if (!has_events)
         return;
     uint64_t anomalies = 0;
-    for (size_t i = 0; i < record->anomaly_count; i++)
-        anomalies += record->anomalies[i].count;
+    for (size_t i = 0; i < record->anomaly_count; i++) {
+        const struct sf_anomaly_entry *entry = &record->anomalies[i];
+        anomalies += sf_anomaly_is_told_once(entry->name) ? 1 : entry->count;
+    }
     INVARIANT(anomalies <= conn->anomalies, "anomalies without events");
     if (record->timeline_count < TIMELINE_MAX)
         INVARIANT(record->timeline_count == conn->changes, "timeline and events");
