@@ -25,7 +25,7 @@ enum { SF_PARCEL_MAX = 16 << 10 }; /* octets */
 struct sf_parcel {
     enum sf_shelf_row row;
     uint64_t hash;
-    uint64_t packet; /* last one of the connection, below 2^47 */
+    uint64_t packet; /* last one of the connection, below 2^46 */
     sf_ns ns;        /* when it was touched last: each row is in its order */
     const uint8_t *octets;
     size_t len;   /* may come back rounded up */

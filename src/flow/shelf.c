@@ -15,7 +15,7 @@ _Static_assert(CHUNK / UNIT == 1 << PLACE_BITS, "a place within a chunk has so m
 /* Stands before the octets of a parcel; read and written by memcpy, since it is not aligned. */
 struct head {
     uint64_t hash;
-    uint64_t packet : 47, is_gone : 1, row : 2, units : 14; /* head included */
+    uint64_t packet : 46, is_gone : 1, row : 3, units : 14; /* head included */
     sf_ns ns;
 };
 _Static_assert(sizeof(struct head) == 24, "a lone SYN is to fit in 64 octets");
@@ -291,7 +291,7 @@ int sf_shelf_put(struct sf_shelf *shelf, const struct sf_parcel *parcel)
     if (chunk == NULL)
         return -1;
     struct head head = {.hash = parcel->hash,
-                        .packet = parcel->packet & ((UINT64_C(1) << 47) - 1),
+                        .packet = parcel->packet & ((UINT64_C(1) << 46) - 1),
                         .row = parcel->row,
                         .units = units & 0x3fff,
                         .ns = parcel->ns};

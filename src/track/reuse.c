@@ -135,3 +135,26 @@ int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t i
     pending->segments[pending->count++] = *seg;
     return 0;
 }
+
+/* The SYNs that waited opened nothing: they are stray packets of the connection. */
+void sf_reuse_absorb(struct sf_tracker *t, struct sf_flow *flow)
+{
+    struct sf_pending *pending = flow->pending;
+    flow->pending = NULL;
+    for (unsigned i = 0; i < pending->count; i++) {
+        const struct sf_segment *seg = &pending->segments[i];
+        struct sf_turn turn = {.tracker = t,
+                               .flow = flow,
+                               .seg = seg,
+                               .snd = &flow->ep[seg->dir],
+                               .rcv = &flow->ep[sf_dir_other(seg->dir)],
+                               .dir = seg->dir,
+                               .is_replay = true};
+        uint64_t last = flow->last_packet;
+        sf_count_segment(&turn);
+        if (last > flow->last_packet)
+            flow->last_packet = last;
+    }
+    free(pending->segments);
+    free(pending);
+}

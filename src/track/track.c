@@ -1,17 +1,10 @@
-/* The order of the phases for one segment, and which connection a segment belongs to. */
+/* Which connection a segment belongs to, and how connections come and follow each other. */
 #include "synfin/track.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "track_internal.h"
-
-/* Of --max-memory, for all that is not a connection: the program, the file's pages at hand, what
- * the views know of streams gone by. */
-static const uint64_t BASE_MEMORY = 36 << 20;
-
-/* A clock that goes back further was set; packets of several rings differ by less. */
-static const sf_ns CLOCK_SET = 60 * SF_SEC;
 
 struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
 {
@@ -29,52 +22,11 @@ struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
     return t;
 }
 
-static void release_handed_out(struct sf_tracker *t)
-{
-    struct sf_flow *flow = t->handed_out;
-    t->handed_out = NULL;
-    if (flow == NULL)
-        return;
-    flow->is_queued = false;
-    if (!flow->is_tomb) {
-        sf_flow_table_release(t->table, flow);
-        return;
-    }
-    flow->view = NULL; /* the views have let go of it with the record */
-    sf_flow_table_trim(flow);
-}
-
-static void conclude(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by);
-
-/* Several trackers may share the input: what leaves at one packet comes in an order that each can
- * tell by itself. Once the input is over, those that rest are woken one by one. */
-static struct sf_flow *next_leaving(struct sf_tracker *t)
-{
-    if (t->is_leaving_unsorted)
-        sf_departures_sort(&t->leaving);
-    t->is_leaving_unsorted = false;
-    uint64_t left = t->leaving.first == NULL ? UINT64_MAX : t->leaving.first->id;
-    if (left < sf_rest_last_id(t))
-        return sf_departures_take(&t->leaving);
-    struct sf_flow *flow = sf_rest_last(t);
-    if (flow == NULL)
-        return NULL;
-    conclude(t, flow, SF_ENDED_OPEN);
-    sf_flow_table_remove(t->table, flow);
-    return flow;
-}
-
-static struct sf_flow *next_finished(struct sf_tracker *t)
-{
-    struct sf_flow *flow = sf_departures_take(&t->finished);
-    return flow != NULL ? flow : next_leaving(t);
-}
-
 void sf_tracker_free(struct sf_tracker *t)
 {
     if (t == NULL)
         return;
-    release_handed_out(t);
+    sf_leave_release(t);
     struct sf_flow *flow;
     while ((flow = sf_departures_take(&t->finished)) != NULL ||
            (flow = sf_departures_take(&t->leaving)) != NULL)
@@ -177,101 +129,6 @@ struct sf_flow *sf_flow_open(struct sf_tracker *t, const struct sf_segment *seg,
     return flow;
 }
 
-/* The SYNs that waited opened nothing: they are stray packets of the connection. */
-static void absorb_pending(struct sf_tracker *t, struct sf_flow *flow)
-{
-    struct sf_pending *pending = flow->pending;
-    flow->pending = NULL;
-    for (unsigned i = 0; i < pending->count; i++) {
-        const struct sf_segment *seg = &pending->segments[i];
-        struct sf_turn turn = {.tracker = t,
-                               .flow = flow,
-                               .seg = seg,
-                               .snd = &flow->ep[seg->dir],
-                               .rcv = &flow->ep[sf_dir_other(seg->dir)],
-                               .dir = seg->dir,
-                               .is_replay = true};
-        uint64_t last = flow->last_packet;
-        sf_count_segment(&turn);
-        if (last > flow->last_packet)
-            flow->last_packet = last;
-    }
-    free(pending->segments);
-    free(pending);
-}
-
-static bool is_opening(const struct sf_endpoint *ep)
-{
-    return ep->state == SF_SYN_SENT || ep->state == SF_SYN_RECEIVED;
-}
-
-static void count_opening(struct sf_tracker *t, struct sf_flow *flow, bool now)
-{
-    t->totals.opening += (uint64_t)now - (uint64_t)flow->is_opening;
-    flow->is_opening = now;
-}
-
-/* Ends the flow's story: its record can be made. */
-static void conclude(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
-{
-    bool closed = flow->is_closed && ended_by != SF_ENDED_REUSED;
-    if (flow->pending != NULL)
-        absorb_pending(t, flow);
-    flow->ended_by = (uint8_t)(closed ? SF_ENDED_CLOSED : ended_by);
-    sf_record_conclude(t, flow);
-    count_opening(t, flow, false);
-}
-
-static void queue(struct sf_tracker *t, struct sf_flow *flow)
-{
-    flow->is_queued = true;
-    if (t->leaving.last != NULL && t->leaving.last->id > flow->id)
-        t->is_leaving_unsorted = true;
-    sf_departures_add(&t->leaving, flow);
-}
-
-static void flow_finish(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
-{
-    conclude(t, flow, ended_by);
-    queue(t, flow);
-    sf_flow_table_remove(t->table, flow);
-}
-
-/* The record comes out, the flow stays to recognise late segments. */
-static void bury(struct sf_tracker *t, struct sf_flow *flow)
-{
-    conclude(t, flow, SF_ENDED_CLOSED);
-    queue(t, flow);
-    flow->is_tomb = true;
-    flow->is_steady = false;
-    sf_flow_touch(t, flow, SF_FLOWS_REPORTED);
-}
-
-static void forget_tomb(struct sf_tracker *t, struct sf_flow *flow)
-{
-    sf_flow_table_remove(t->table, flow);
-    flow->is_tomb = false;
-    if (!flow->is_queued)
-        sf_flow_table_release(t->table, flow);
-}
-
-static void process(struct sf_turn *turn);
-
-static void process_on(struct sf_turn *turn, struct sf_flow *flow, const struct sf_segment *seg,
-                       bool is_replay)
-{
-    struct sf_tracker *t = turn->tracker;
-    *turn = (struct sf_turn){.tracker = t,
-                             .flow = flow,
-                             .seg = seg,
-                             .snd = &flow->ep[seg->dir],
-                             .rcv = &flow->ep[sf_dir_other(seg->dir)],
-                             .dir = seg->dir,
-                             .is_replay = is_replay,
-                             .rtt_ns = SF_NS_UNKNOWN};
-    process(turn);
-}
-
 /* A connection that takes the place of another on the same key, beginning with `first`. */
 static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
                                     const struct sf_segment *first, uint64_t id)
@@ -282,9 +139,10 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
     old->pending = NULL;
     /* closed before the new SYN came, or ended by it */
     if (old->is_tomb)
-        forget_tomb(t, old);
+        sf_leave_forget_tomb(t, old);
     else
-        flow_finish(t, old, pending == NULL && old->is_closed ? SF_ENDED_CLOSED : SF_ENDED_REUSED);
+        sf_leave_finish(t, old,
+                        pending == NULL && old->is_closed ? SF_ENDED_CLOSED : SF_ENDED_REUSED);
     struct sf_flow *flow = sf_flow_open(t, first, id);
     if (flow == NULL) {
         if (pending != NULL)
@@ -298,7 +156,7 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
         return flow;
     struct sf_turn turn = {.tracker = t};
     for (unsigned i = 0; i < pending->count; i++)
-        process_on(&turn, flow, &pending->segments[i], true);
+        sf_turn_run(&turn, flow, &pending->segments[i], true);
     free(pending->segments);
     free(pending);
     return flow;
@@ -310,207 +168,9 @@ static struct sf_flow *flow_succeed_pending(struct sf_tracker *t, struct sf_flow
     return flow_succeed(t, old, &first, old->pending->id);
 }
 
-/* --- one segment ---------------------------------------------------------------------------- */
-
-static void take_response(struct sf_turn *turn)
-{
-    struct sf_flow *flow = turn->flow;
-    if (turn->seg->payload_len == 0 || turn->is_keep_alive || turn->is_probe)
-        return;
-    if (turn->sends_new_data && flow->last_data_dir == (int8_t)sf_dir_other(turn->dir))
-        sf_samples_add(&turn->snd->response, turn->seg->ts_ns - flow->last_data_ns);
-    if (turn->sends_new_data) {
-        flow->last_data_dir = (int8_t)turn->dir;
-        flow->last_data_ns = turn->seg->ts_ns;
-    }
-}
-
-static void remember_last(struct sf_turn *turn)
-{
-    struct sf_endpoint *snd = turn->snd;
-    const struct sf_segment *seg = turn->seg;
-    snd->last_ack = seg->ack;
-    snd->last_ip_id = seg->ip_id;
-    snd->last_flags = seg->flags;
-    snd->last_window = seg->window;
-    snd->last_is_keep_alive = turn->is_keep_alive;
-    snd->last_is_probe = turn->is_probe;
-    turn->flow->last_dir = (uint8_t)turn->dir;
-}
-
-static void process_segment(struct sf_turn *turn)
-{
-    sf_open_alternative(turn);
-    sf_sequence_locate(turn);
-    if (turn->is_stray) {
-        sf_sequence_stray(turn);
-        return;
-    }
-    sf_sequence_segment(turn);
-    sf_ack_segment(turn);
-    sf_open_segment(turn);
-    sf_reset_aftermath(turn);
-    sf_life_segment(turn);
-    sf_window_segment(turn);
-    sf_window_check(turn);
-    take_response(turn);
-    if (turn->snd->hole_count > 0 || turn->rcv->hole_count > 0)
-        sf_ack_judge_losses(turn->tracker, turn->flow, turn->seg->ts_ns, false);
-}
-
 bool sf_track_has_limits(const struct sf_tracker *t)
 {
     return t->options.idle_timeout_ns > 0 || t->options.max_memory > 0;
-}
-
-static void process(struct sf_turn *turn)
-{
-    struct sf_tracker *t = turn->tracker;
-    struct sf_flow *flow = turn->flow;
-    if (!turn->is_replay && sf_duplicate_check(turn))
-        return;
-    sf_role_segment(turn);
-    uint8_t before[SF_DIR_COUNT] = {flow->ep[0].state, flow->ep[1].state};
-    bool one_spoke = turn->rcv->packets == 0 || turn->snd->packets == 0;
-    sf_count_segment(turn);
-    if (turn->seg->flags & SF_TH_RST)
-        sf_reset_segment(turn);
-    else
-        process_segment(turn);
-    remember_last(turn);
-    if (sf_track_has_limits(t) || (one_spoke && turn->rcv->packets > 0))
-        sf_flow_touch(t, flow, turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
-    bool is_moved = before[0] != flow->ep[0].state || before[1] != flow->ep[1].state;
-    if (is_moved)
-        count_opening(t, flow, is_opening(&flow->ep[0]) || is_opening(&flow->ep[1]));
-    if (flow->is_closed || is_moved)
-        sf_life_update_closed(t, flow);
-    flow->is_steady = sf_steady_holds(flow);
-}
-
-static void fill_judgement(const struct sf_turn *turn, struct sf_judgement *out)
-{
-    const struct sf_segment *seg = turn->seg;
-    const struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
-    *out = (struct sf_judgement){
-        .conn = turn->flow->id,
-        .from = sf_role_of(turn->flow, (int)turn->dir),
-        .seq = snd->has_base ? sf_offset_of(snd, seg->seq, snd->snd_nxt) : 0,
-        .ack = (seg->flags & SF_TH_ACK) && rcv->has_base ? sf_offset_of(rcv, seg->ack, rcv->snd_nxt)
-                                                         : 0,
-        .window = sf_window_of(turn),
-        .labels = turn->labels,
-        .rtt_ns = turn->rtt_ns,
-        .in_flight = sf_outstanding(snd),
-        .t_ns = seg->ts_ns - turn->flow->first_ns,
-        .view = &turn->flow->view};
-}
-
-static bool has_passed(const struct sf_tracker *t, sf_ns since, sf_ns wait)
-{
-    return t->now_ns - since > wait || since - t->now_ns > CLOCK_SET;
-}
-
-/* Live: both lists are in the order of closing. */
-static void expire_early(struct sf_tracker *t)
-{
-    struct sf_flow *flow;
-    sf_ns linger = t->options.linger_ns, wait = t->options.report_after_ns;
-    wait = wait < linger ? wait : linger;
-    while ((flow = sf_flow_table_oldest(t->table, SF_FLOWS_CLOSED)) != NULL &&
-           has_passed(t, flow->touched_ns, wait))
-        bury(t, flow);
-    while ((flow = sf_flow_table_oldest(t->table, SF_FLOWS_REPORTED)) != NULL &&
-           has_passed(t, flow->touched_ns, linger - wait))
-        forget_tomb(t, flow);
-}
-
-void sf_flow_replay(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
-                    struct sf_judgement *out)
-{
-    struct sf_turn turn = {.tracker = t};
-    process_on(&turn, flow, seg, false);
-    fill_judgement(&turn, out);
-}
-
-static void finish_oldest(struct sf_tracker *t, const struct sf_oldest *oldest,
-                          enum sf_ended_by ended_by)
-{
-    struct sf_flow *flow = sf_rest_wake(t, oldest);
-    if (flow != NULL)
-        flow_finish(t, flow, ended_by);
-}
-
-static void expire(struct sf_tracker *t)
-{
-    struct sf_oldest oldest;
-    if (t->options.report_after_ns != 0)
-        expire_early(t);
-    while (sf_rest_oldest(t, SF_FLOWS_CLOSED, &oldest) &&
-           has_passed(t, oldest.touched_ns, t->options.linger_ns))
-        finish_oldest(t, &oldest, SF_ENDED_CLOSED);
-    if (t->options.idle_timeout_ns == 0)
-        return;
-    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++)
-        while (sf_rest_oldest(t, (enum sf_flow_list)list, &oldest) &&
-               t->now_ns - oldest.touched_ns > t->options.idle_timeout_ns)
-            finish_oldest(t, &oldest, SF_ENDED_IDLE);
-}
-
-static bool forget_oldest_tomb(struct sf_tracker *t)
-{
-    struct sf_flow *tomb = sf_flow_table_oldest(t->table, SF_FLOWS_REPORTED);
-    if (tomb != NULL)
-        forget_tomb(t, tomb);
-    return tomb != NULL;
-}
-
-/* What is reported goes first, then embryonic connections, then the longest idle. */
-static void evict_one(struct sf_tracker *t)
-{
-    static const enum sf_flow_list order[] = {SF_FLOWS_EMBRYONIC, SF_FLOWS_CLOSED, SF_FLOWS_OPEN};
-    struct sf_oldest oldest;
-    size_t i = 0;
-    while (!sf_rest_oldest(t, order[i], &oldest))
-        i++;
-    t->totals.evicted++;
-    finish_oldest(t, &oldest, SF_ENDED_EVICTED);
-}
-
-static void evict(struct sf_tracker *t)
-{
-    uint64_t granted = t->options.max_memory;
-    if (granted == 0)
-        return;
-    uint64_t bound = granted - (granted / 3 < BASE_MEMORY ? granted / 3 : BASE_MEMORY);
-    while (sf_rest_memory(t) > bound && sf_rest_count(t) > 1)
-        if (!forget_oldest_tomb(t))
-            evict_one(t);
-}
-
-static void advance(struct sf_tracker *t, sf_ns now)
-{
-    if (now <= t->now_ns)
-        return;
-    t->now_ns = t->event_ns = now;
-    expire(t);
-}
-
-void sf_tracker_pass(struct sf_tracker *t, uint64_t packet, sf_ns ts_ns)
-{
-    t->now_packet = packet;
-    if (ts_ns <= t->now_ns)
-        return;
-    release_handed_out(t);
-    advance(t, ts_ns);
-}
-
-void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
-{
-    release_handed_out(t);
-    if (sf_ns_known(t->now_ns) && t->now_ns - now_ns > CLOCK_SET)
-        t->now_ns = now_ns - 1;
-    advance(t, now_ns);
 }
 
 /* A connection on a key that is not in the table. The one before may have left the table just now,
@@ -563,7 +223,7 @@ static struct sf_flow *flow_for(struct sf_tracker *t, struct sf_flow *flow,
     case SF_REUSE_WAIT: *waits = keep_waiting(t, flow, seg); return flow;
     case SF_REUSE_DECIDED: return flow_succeed_pending(t, flow);
     case SF_REUSE_REOPEN: return flow; /* the RST first: see sf_tracker_segment() */
-    case SF_REUSE_REFUSE: absorb_pending(t, flow); return flow;
+    case SF_REUSE_REFUSE: sf_reuse_absorb(t, flow); return flow;
     }
     return flow;
 }
@@ -583,15 +243,15 @@ static void judge_lone_syn(const struct sf_tracker *t, const struct sf_segment *
 void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
                         struct sf_judgement *out)
 {
-    release_handed_out(t);
+    sf_leave_release(t);
     sf_rest_pack(t);
     t->now_packet = seg->packet;
-    advance(t, seg->ts_ns);
+    sf_leave_advance(t, seg->ts_ns);
     t->event_ns = seg->ts_ns;
     struct sf_flow *flow = sf_rest_find(t, &seg->key, seg->hash);
     if (flow == NULL && sf_rest_wait(t, seg)) {
         judge_lone_syn(t, seg, out);
-        evict(t);
+        sf_leave_evict(t);
         return;
     }
     if (flow != NULL && flow->is_steady && sf_steady_segment(t, flow, seg, out)) {
@@ -618,10 +278,10 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
         turn.snd = &flow->ep[seg->dir];
         turn.rcv = &flow->ep[sf_dir_other(seg->dir)];
     } else {
-        process_on(&turn, flow, seg, false);
+        sf_turn_run(&turn, flow, seg, false);
     }
     if (out != NULL)
-        fill_judgement(&turn, out);
+        sf_turn_judgement(&turn, out);
     if (is_late && out != NULL)
         out->view = NULL; /* the views have told this connection */
     if (reopens) {
@@ -631,14 +291,14 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     }
     if (waits && out != NULL)
         judge_pending(flow->pending, seg, out);
-    evict(t);
+    sf_leave_evict(t);
 }
 
 void sf_tracker_icmp(struct sf_tracker *t, const struct sf_icmp_quote *quote)
 {
-    release_handed_out(t);
+    sf_leave_release(t);
     t->now_packet = quote->packet;
-    advance(t, quote->ts_ns);
+    sf_leave_advance(t, quote->ts_ns);
     t->event_ns = quote->ts_ns;
     struct sf_flow *flow = sf_rest_find(t, &quote->key, quote->hash);
     if (flow == NULL || flow->is_tomb)
@@ -656,7 +316,7 @@ bool sf_tracker_update(struct sf_tracker *t, struct sf_record *out)
 {
     sf_ns interval = t->options.update_interval_ns, due = t->options.handshake_due_ns;
     struct sf_flow *flow;
-    release_handed_out(t);
+    sf_leave_release(t);
     while ((flow = sf_flow_table_due(t->table, t->now_ns, interval > due ? interval : due)) !=
            NULL) {
         if (flow->is_tomb)
@@ -691,7 +351,7 @@ static void settle_pending(struct sf_tracker *t, struct sf_flow *flow)
     if (silent_since || flow->ep[pending->dir].packets == 0)
         flow_succeed_pending(t, flow);
     else
-        absorb_pending(t, flow);
+        sf_reuse_absorb(t, flow);
 }
 
 static int settle_all(struct sf_tracker *t)
@@ -710,29 +370,19 @@ static int settle_all(struct sf_tracker *t)
     return 0;
 }
 
-/* Without memory for the order of ids. */
-static void finish_unsorted(struct sf_tracker *t)
-{
-    struct sf_oldest oldest;
-    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_CLOSED; list++)
-        while (sf_rest_oldest(t, (enum sf_flow_list)list, &oldest))
-            finish_oldest(t, &oldest, SF_ENDED_OPEN);
-}
-
 /* Connections are woken as their records are fetched; but all events come before that. */
 void sf_tracker_finish(struct sf_tracker *t)
 {
-    release_handed_out(t);
-    while (forget_oldest_tomb(t))
-        continue;
+    sf_leave_release(t);
+    sf_leave_forget_tombs(t);
     t->event_ns = t->now_ns;
     if (settle_all(t) != 0 || sf_rest_begin_last(t) != 0) {
-        finish_unsorted(t);
+        sf_leave_unsorted(t);
         return;
     }
     struct sf_flow *flow;
     while (t->options.want_events && (flow = sf_rest_last(t)) != NULL)
-        flow_finish(t, flow, SF_ENDED_OPEN);
+        sf_leave_finish(t, flow, SF_ENDED_OPEN);
 }
 
 bool sf_tracker_event(struct sf_tracker *t, struct sf_event *out)
@@ -742,28 +392,6 @@ bool sf_tracker_event(struct sf_tracker *t, struct sf_event *out)
         return false;
     }
     *out = t->events[t->event_head++];
-    return true;
-}
-
-bool sf_tracker_record(struct sf_tracker *t, struct sf_record *out)
-{
-    release_handed_out(t);
-    struct sf_flow *flow = next_finished(t);
-    if (flow == NULL)
-        return false;
-    t->handed_out = flow;
-    t->totals.connections++;
-    sf_record_fill(t, flow, out);
-    return true;
-}
-
-bool sf_tracker_departed(struct sf_tracker *t, struct sf_record *out)
-{
-    struct sf_flow *flow = next_leaving(t);
-    if (flow == NULL)
-        return false;
-    sf_departures_add(&t->finished, flow);
-    sf_record_identify(flow, out);
     return true;
 }
 

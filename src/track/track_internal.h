@@ -310,8 +310,10 @@ enum sf_reuse {
 };
 enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment *seg);
 int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t id);
+/* The SYNs that waited opened nothing: they are stray packets of the connection. */
+void sf_reuse_absorb(struct sf_tracker *tracker, struct sf_flow *flow);
 
-/* --- track.c: what rest.c needs of it ----------------------------------------------------------
+/* --- track.c: what others need of it -----------------------------------------------------------
  */
 
 /* The id that the next connection gets, and taking it. */
@@ -319,10 +321,37 @@ uint64_t sf_track_peek_id(const struct sf_tracker *tracker);
 uint64_t sf_track_new_id(struct sf_tracker *tracker);
 /* NULL on lack of memory. */
 struct sf_flow *sf_flow_open(struct sf_tracker *tracker, const struct sf_segment *seg, uint64_t id);
-/* Runs a segment through the phases, later than it came. */
+bool sf_track_has_limits(const struct sf_tracker *tracker);
+
+/* --- phases.c: one segment ---------------------------------------------------------------------
+ */
+
+/* Runs the segment through the phases; *turn then says what was found. */
+void sf_turn_run(struct sf_turn *turn, struct sf_flow *flow, const struct sf_segment *seg,
+                 bool is_replay);
+void sf_turn_judgement(const struct sf_turn *turn, struct sf_judgement *out);
+/* The same for a segment that came earlier. */
 void sf_flow_replay(struct sf_tracker *tracker, struct sf_flow *flow, const struct sf_segment *seg,
                     struct sf_judgement *out);
-bool sf_track_has_limits(const struct sf_tracker *tracker);
+/* Keeps count of the connections that are opening; `now`: whether this one is. */
+void sf_flow_count_opening(struct sf_tracker *tracker, struct sf_flow *flow, bool now);
+
+/* --- leave.c: time moves on, connections leave -------------------------------------------------
+ */
+
+/* Concludes the connection, takes it out of the table and queues its record. */
+void sf_leave_finish(struct sf_tracker *tracker, struct sf_flow *flow, enum sf_ended_by ended_by);
+/* A connection whose record is out is not waited for any longer. */
+void sf_leave_forget_tomb(struct sf_tracker *tracker, struct sf_flow *flow);
+void sf_leave_forget_tombs(struct sf_tracker *tracker);
+/* Finishes all, in no order: without memory for that of ids. */
+void sf_leave_unsorted(struct sf_tracker *tracker);
+/* The record handed out last is done with. */
+void sf_leave_release(struct sf_tracker *tracker);
+/* Moves time on, which may end connections. */
+void sf_leave_advance(struct sf_tracker *tracker, sf_ns now);
+/* Keeps to --max-memory. */
+void sf_leave_evict(struct sf_tracker *tracker);
 
 /* --- rest.c: connections that nothing touches --------------------------------------------------
  */
