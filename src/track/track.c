@@ -193,10 +193,11 @@ static void judge_pending(const struct sf_pending *pending, const struct sf_segm
                           struct sf_judgement *out)
 {
     const struct sf_segment *first = &pending->segments[0];
+    bool is_opener = seg->dir == (enum sf_dir)pending->dir;
     out->conn = pending->id;
-    out->from = SF_CLIENT;
+    out->from = is_opener ? SF_CLIENT : SF_SERVER;
     out->t_ns = seg->ts_ns - first->ts_ns;
-    out->seq = sf_seq_distance(first->seq, seg->seq);
+    out->seq = is_opener ? sf_seq_distance(first->seq, seg->seq) : 0;
     out->in_flight = 0;
 }
 
