@@ -30,7 +30,7 @@ SLICE = 1_000_000  # packets for tshark
 COUNTED = 100_000  # packets for callgrind
 # Address space for each program, octets: 70 % of the machine's memory, whole GiB.
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 7 // 10 >> 30 << 30
-TIMEOUT = 300  # seconds
+TIMEOUT = 120  # seconds
 SLOW = 30  # seconds: what takes longer runs once
 PACKAGES = ["argus-server", "softflowd", "tcptrace", "tshark", "libpcap0.8"]
 

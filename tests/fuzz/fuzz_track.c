@@ -1,6 +1,7 @@
 /* Stories of a few connections through the tracker and the views. What is told of them may not
  * depend on the ends' first numbers, on which address is the smaller one, on when the capture was
  * taken, on ticks of the clock, or on whether events are asked for. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +44,6 @@ static const struct variant variants[] = {
      .ignored = 1u << VIEWS | 1u << LABELS},
 };
 
-struct run {
-    const struct variant *variant;
-    struct sf_tracker *tracker;
-    struct sf_views *views;
-    struct invariant_run invariants;
-    struct story story;
-};
-
 /* --- what is told of a connection ------------------------------------------------------------- */
 
 /* Fields that tell numbers or times as they were, or are made from them or from the key. */
@@ -81,6 +74,35 @@ static void tell_lists(struct sf_buffer *told, const struct sf_record *record)
     }
 }
 
+/* What is told of one connection: those that leave at one packet come by id, and a tick before the
+ * packet may let some of them leave earlier. Hence all are put in order of id in the end. */
+struct piece {
+    uint64_t id;
+    struct {
+        size_t begin, end;
+    } of[2]; /* RECORDS, VIEWS */
+};
+static const enum stream piece_streams[2] = {RECORDS, VIEWS};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static void put_in_order(struct story *story, struct piece *pieces, size_t count)
+{
+    qsort(pieces, count, sizeof *pieces, by_id);
+    for (size_t s = 0; s < 2; s++) {
+        struct sf_buffer ordered = {0}, *told = &story->told[piece_streams[s]];
+        for (size_t i = 0; i < count; i++)
+            sf_put(&ordered, told->data + pieces[i].of[s].begin,
+                   pieces[i].of[s].end - pieces[i].of[s].begin);
+        sf_buffer_dispose(told);
+        *told = ordered;
+    }
+}
+
 static void tell(struct story *story, const struct sf_record *record)
 {
     size_t count;
@@ -101,6 +123,29 @@ static void tell(struct story *story, const struct sf_record *record)
 
 /* --- one run ---------------------------------------------------------------------------------- */
 
+struct run {
+    sf_ns latest_ns; /* of the program's steps so far */
+    const struct variant *variant;
+    struct sf_tracker *tracker;
+    struct sf_views *views;
+    struct invariant_run invariants;
+    struct story story;
+    struct piece pieces[PROGRAM_STEPS]; /* a step opens one connection at most */
+    size_t piece_count;
+};
+
+static void tell_piece(struct run *run, const struct sf_record *record)
+{
+    assert(run->piece_count < PROGRAM_STEPS);
+    struct piece *piece = &run->pieces[run->piece_count++];
+    piece->id = record->id;
+    for (size_t s = 0; s < 2; s++)
+        piece->of[s].begin = run->story.told[piece_streams[s]].len;
+    tell(&run->story, record);
+    for (size_t s = 0; s < 2; s++)
+        piece->of[s].end = run->story.told[piece_streams[s]].len;
+}
+
 static void fetch(struct run *run)
 {
     struct sf_event event;
@@ -110,7 +155,7 @@ static void fetch(struct run *run)
     while (sf_tracker_record(run->tracker, &record)) {
         sf_views_record(run->views, &record);
         invariant_run_record(&run->invariants, &record, run->variant->has_events);
-        tell(&run->story, &record);
+        tell_piece(run, &record);
     }
     struct sf_zeek_row row;
     while (sf_views_zeek_row(run->views, &row))
@@ -170,7 +215,11 @@ static void take_step(struct run *run, const struct program *program,
                       const struct program_step *step)
 {
     const struct variant *variant = run->variant;
-    if (variant->has_ticks || step->kind == PROGRAM_TICK)
+    /* A tick that goes back says that the clock was set; one more that goes on says nothing. */
+    bool goes_on = step->now_ns >= run->latest_ns;
+    if (goes_on)
+        run->latest_ns = step->now_ns;
+    if ((variant->has_ticks && goes_on) || step->kind == PROGRAM_TICK)
         sf_tracker_tick(run->tracker, step->now_ns + variant->later_ns);
     fetch(run);
     if (step->kind == PROGRAM_SEGMENT) {
@@ -194,7 +243,8 @@ static struct story run_variant(const struct program *program, const struct vari
     options.want_events = variant->has_events;
     struct sf_view_options view_options = {
         .zeek = true, .zeek_rows = true, .wireshark_labels = true};
-    struct run run = {.variant = variant,
+    struct run run = {.latest_ns = INT64_MIN,
+                      .variant = variant,
                       .tracker = sf_tracker_new(&options),
                       .views = sf_views_new(&view_options)};
     if (run.tracker == NULL || run.views == NULL)
@@ -205,6 +255,7 @@ static struct story run_variant(const struct program *program, const struct vari
     fetch(&run);
     struct sf_track_totals totals = sf_tracker_totals(run.tracker);
     invariant_run_end(&run.invariants, &totals);
+    put_in_order(&run.story, run.pieces, run.piece_count);
     sf_views_free(run.views);
     sf_tracker_free(run.tracker);
     for (int i = 0; i < STREAM_COUNT; i++)
