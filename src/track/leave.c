@@ -6,7 +6,7 @@
 static const sf_ns CLOCK_SET = 60 * SF_SEC;
 /* Of --max-memory, for all that is not a connection: the program, the file's pages at hand, what
  * the views know of streams gone by. */
-static const uint64_t BASE_MEMORY = 36 << 20;
+static const uint64_t BASE_MEMORY = 40 << 20;
 
 /* Ends the flow's story: its record can be made. */
 static void conclude(struct sf_tracker *t, struct sf_flow *flow, enum sf_ended_by ended_by)
