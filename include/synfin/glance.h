@@ -35,7 +35,4 @@ bool sf_tracker_glance_again(const struct sf_tracker *tracker, struct sf_glance 
 bool sf_tracker_peek(struct sf_tracker *tracker, const struct sf_glance *glance,
                      struct sf_record *out);
 
-/* The address of that end of the key as text, RFC 5952 for IPv6. Returns out. */
-const char *sf_key_ip(char out[48], const struct sf_flow_key *key, enum sf_dir dir);
-
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "synfin/address.h"
 #include "synfin/ladder.h"
 #include "synfin/where.h"
 
@@ -345,7 +346,7 @@ static void fill_ends(struct sf_panel_end end[SF_ROLE_COUNT], const struct sf_fl
 {
     enum sf_dir dir[SF_ROLE_COUNT] = {client, sf_dir_other(client)};
     for (int role = 0; role < SF_ROLE_COUNT; role++) {
-        sf_key_ip(end[role].ip, key, dir[role]);
+        sf_address_text(end[role].ip, key->addr[dir[role]], key->scope.ip_version);
         end[role].port = key->port[dir[role]];
     }
 }

@@ -1,7 +1,6 @@
 /* Open connections, read and left as they are. */
 #include "synfin/glance.h"
 
-#include "synfin/address.h"
 #include "track_internal.h"
 
 static enum sf_severity worst_noted(const struct sf_flow *flow)
@@ -66,9 +65,4 @@ bool sf_tracker_peek(struct sf_tracker *t, const struct sf_glance *glance, struc
         return false;
     sf_record_fill_open(t, flow, out);
     return true;
-}
-
-const char *sf_key_ip(char out[48], const struct sf_flow_key *key, enum sf_dir dir)
-{
-    return sf_address_text(out, key->addr[dir], key->scope.ip_version);
 }

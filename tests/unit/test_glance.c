@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "synfin/address.h"
 #include "synfin/glance.h"
 
 enum { CONNECTIONS = 200 }; /* more than a block of the table */
@@ -102,7 +103,7 @@ static void tells_how_it_stands(void **state)
     assert_int_equal(glance.packets, 4);
     assert_int_equal(glance.rtt_ns, 20 * SF_MSEC);
     assert_int_equal(glance.last_ns - glance.start_ns, 30 * SF_MSEC);
-    assert_string_equal(sf_key_ip(ip, &glance.key, glance.client), "10.0.0.1");
+    assert_string_equal(sf_address_text(ip, glance.key.addr[glance.client], 4), "10.0.0.1");
     assert_int_equal(sf_tracker_totals(bench.tracker).opening, 0);
     assert_int_equal(sf_tracker_totals(bench.tracker).opened, 1);
     sf_tracker_free(bench.tracker);
