@@ -79,6 +79,30 @@ static void finish_oldest(struct sf_tracker *t, const struct sf_oldest *oldest,
         sf_leave_finish(t, flow, ended_by);
 }
 
+static sf_ns after(sf_ns since, sf_ns wait)
+{
+    sf_ns sum;
+    return __builtin_add_overflow(since, wait, &sum) ? INT64_MAX : sum;
+}
+
+/* When the first of the list may leave. One that is touched later than now leaves no sooner. */
+static sf_ns due_in(const struct sf_tracker *t, enum sf_flow_list list, sf_ns wait)
+{
+    struct sf_oldest oldest;
+    return after(sf_rest_oldest(t, list, &oldest) ? oldest.touched_ns : t->now_ns, wait);
+}
+
+static sf_ns next_due(const struct sf_tracker *t)
+{
+    sf_ns due = due_in(t, SF_FLOWS_CLOSED, t->options.linger_ns);
+    for (int list = SF_FLOWS_EMBRYONIC; t->options.idle_timeout_ns != 0 && list <= SF_FLOWS_OPEN;
+         list++) {
+        sf_ns idle = due_in(t, (enum sf_flow_list)list, t->options.idle_timeout_ns);
+        due = idle < due ? idle : due;
+    }
+    return due;
+}
+
 static void expire(struct sf_tracker *t)
 {
     struct sf_oldest oldest;
@@ -145,7 +169,10 @@ void sf_leave_advance(struct sf_tracker *t, sf_ns now)
     if (now <= t->now_ns)
         return;
     t->now_ns = t->event_ns = now;
+    if (now <= t->due_ns && t->options.report_after_ns == 0)
+        return; /* nearly every packet: nothing is due yet */
     expire(t);
+    t->due_ns = next_due(t);
 }
 
 void sf_leave_release(struct sf_tracker *t)
@@ -167,6 +194,8 @@ void sf_leave_release(struct sf_tracker *t)
  * tell by itself. Once the input is over, those that rest are woken one by one. */
 static struct sf_flow *next_leaving(struct sf_tracker *t)
 {
+    if (t->leaving.first == NULL && t->last == NULL)
+        return NULL; /* nearly every packet */
     if (t->is_leaving_unsorted)
         sf_departures_sort(&t->leaving);
     t->is_leaving_unsorted = false;
@@ -221,7 +250,9 @@ void sf_tracker_pass(struct sf_tracker *t, uint64_t packet, sf_ns ts_ns)
 void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
 {
     sf_leave_release(t);
-    if (sf_ns_known(t->now_ns) && t->now_ns - now_ns > CLOCK_SET)
+    if (sf_ns_known(t->now_ns) && t->now_ns - now_ns > CLOCK_SET) {
         t->now_ns = now_ns - 1;
+        t->due_ns = SF_NS_UNKNOWN;
+    }
     sf_leave_advance(t, now_ns);
 }

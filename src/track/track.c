@@ -13,7 +13,7 @@ struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
         return NULL;
     t->options = *options;
     t->next_id = 1;
-    t->now_ns = SF_NS_UNKNOWN;
+    t->now_ns = t->due_ns = SF_NS_UNKNOWN;
     t->table = sf_flow_table_new();
     if (t->table == NULL || sf_rest_init(t) != 0) {
         sf_tracker_free(t);

@@ -90,6 +90,7 @@ struct sf_tracker {
     size_t unpacked_max;    /* 0: none rests */
     struct sf_last *last;   /* once the input is over: what is to be reported yet */
     size_t last_at, last_count;
+    sf_ns due_ns;        /* until then no connection ends by the clock; UNKNOWN: to be worked out */
     sf_ns now_ns;        /* latest time of any packet */
     uint64_t now_packet; /* the segment at hand, for events */
     sf_ns event_ns;      /* its time, or that of an expiry: packets may come late */
