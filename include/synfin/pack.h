@@ -14,11 +14,14 @@ struct sf_packer {
     bool is_full; /* something did not fit: what was written is useless */
 };
 
+/* So many octets behind what was packed must be readable, whatever they hold. */
+enum { SF_PACK_SLACK = 8 };
+
 struct sf_unpacker {
     const uint8_t *at;
 };
 
-/* A struct of `len` octets, a multiple of 4: only the 32-bit words that are not 0, and of them only
+/* A struct of `len` octets, a multiple of 8: only the 64-bit words that are not 0, and of them only
  * the octets up to the highest that is not 0. */
 void sf_pack_struct(struct sf_packer *packer, const void *data, size_t len);
 void sf_unpack_struct(struct sf_unpacker *unpacker, void *out, size_t len);

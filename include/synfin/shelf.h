@@ -45,8 +45,10 @@ bool sf_shelf_find(const struct sf_shelf *shelf, uint64_t hash,
                    bool (*is)(const void *wanted, const struct sf_parcel *parcel),
                    const void *wanted, struct sf_parcel *out);
 
-/* Asks the processor for what sf_shelf_find() will read first. */
+/* Ask the processor for what sf_shelf_find() will read first; then, once that has come, for the
+ * parcel that it will probably find. */
 void sf_shelf_prefetch(const struct sf_shelf *shelf, uint64_t hash);
+void sf_shelf_prefetch_parcel(const struct sf_shelf *shelf, uint64_t hash);
 
 /* Takes a parcel, just given out, off the shelf. */
 void sf_shelf_take(struct sf_shelf *shelf, const struct sf_parcel *parcel);

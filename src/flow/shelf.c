@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synfin/pack.h"
+
 enum { CHUNK = 1 << 16, UNIT = 4, PLACE_BITS = 14, REF_BITS = 36, FIRST_SLOTS = 64 };
 _Static_assert(CHUNK / UNIT == 1 << PLACE_BITS, "a place within a chunk has so many bits");
 
@@ -25,7 +27,7 @@ struct chunk {
     uint32_t used, live;         /* octets */
     uint32_t first;              /* all before it are gone */
     uint32_t index;              /* in sf_shelf.chunks */
-    uint8_t octets[CHUNK];
+    uint8_t octets[CHUNK + SF_PACK_SLACK];
 };
 
 struct row {
@@ -176,6 +178,19 @@ void sf_shelf_prefetch(const struct sf_shelf *shelf, uint64_t hash)
 {
     if (shelf->slot_count != 0)
         __builtin_prefetch(&shelf->slots[home_of(shelf, slot_of(hash, 0))]);
+}
+
+void sf_shelf_prefetch_parcel(const struct sf_shelf *shelf, uint64_t hash)
+{
+    enum { LINE = 64, LINES = 10 * LINE }; /* of most parcels */
+    slot like = slot_of(hash, 0), found = 0;
+    if (shelf->slot_count != 0)
+        found = shelf->slots[home_of(shelf, like)];
+    if (found == 0 || (found ^ ref_of(found)) != like)
+        return; /* nothing there, or displaced: seldom */
+    const struct chunk *chunk = chunk_of(shelf, ref_of(found));
+    for (unsigned at = 0; at < LINES; at += LINE)
+        __builtin_prefetch(chunk->octets + offset_of(ref_of(found)) + at);
 }
 
 /* --- chunks ---------------------------------------------------------------------------------- */

@@ -1,12 +1,16 @@
-/* Words are packed in groups of 16: a bit per group that holds anything, a bit per word of such a
- * group, two bits for the length of each word that is there, then the octets. */
+/* Words of 64 bits are packed in blocks of 8: a bit per word that is not 0, four bits for the
+ * length of each of those, then their octets, the lowest first. Whole words are written and read,
+ * so that nothing depends on a length but where the next one begins. */
 #include "synfin/pack.h"
 
+#include <assert.h>
+#include <endian.h>
 #include <string.h>
 
-enum { GROUP = 16, WORD = sizeof(uint32_t), GROUP_OCTETS = GROUP * WORD };
-/* What a group takes at most: mask, lengths, octets, and that a word is written whole. */
-enum { GROUP_PACKED_MAX = 2 + GROUP / 4 + GROUP_OCTETS + WORD };
+enum { BLOCK = 8, WORD = sizeof(uint64_t) };
+/* What a block takes at most: mask, lengths, octets, and that a word is written whole. */
+enum { BLOCK_PACKED_MAX = 1 + BLOCK / 2 + BLOCK * WORD + WORD };
+_Static_assert((size_t)SF_PACK_SLACK >= WORD, "a word is read whole");
 
 static bool has_room(struct sf_packer *packer, size_t octets)
 {
@@ -15,54 +19,74 @@ static bool has_room(struct sf_packer *packer, size_t octets)
     return !packer->is_full;
 }
 
-static unsigned octets_of(uint32_t word)
+static unsigned octets_of(uint64_t word)
 {
-    return 4u - (unsigned)__builtin_clz(word) / 8u;
+    return 8u - (unsigned)__builtin_clzll(word) / 8u;
 }
 
-static bool is_zero(const uint8_t *data, size_t len)
+static size_t lengths_octets(unsigned count)
 {
-    uint32_t any = 0, word;
-    for (size_t i = 0; i < len; i += WORD) {
-        memcpy(&word, data + i, WORD);
-        any |= word;
-    }
+    return (count + 1) / 2;
+}
+
+/* __builtin_popcount() is a call where the processor need not have the instruction. */
+static unsigned bits_in(unsigned mask)
+{
+    mask -= mask >> 1 & 0x55;
+    mask = (mask & 0x33) + (mask >> 2 & 0x33);
+    return (mask + (mask >> 4)) & 0x0f;
+}
+
+static void put_word(uint8_t *at, uint64_t word)
+{
+    uint64_t le = htole64(word);
+    memcpy(at, &le, WORD);
+}
+
+static uint64_t get_word(const uint8_t *at)
+{
+    uint64_t le;
+    memcpy(&le, at, WORD);
+    return le64toh(le);
+}
+
+static bool is_zero(const uint64_t words[BLOCK])
+{
+    uint64_t any = 0;
+    for (unsigned i = 0; i < BLOCK; i++)
+        any |= words[i];
     return any == 0;
 }
 
-static void put_le(uint8_t *at, uint32_t word)
+/* Puts the words that are not 0 first and returns which they were. */
+static unsigned gather(uint64_t words[BLOCK])
 {
-    for (unsigned i = 0; i < WORD; i++)
-        at[i] = (uint8_t)(word >> 8 * i);
-}
-
-static uint32_t get_le(const uint8_t *at, unsigned octets)
-{
-    uint32_t word = 0;
-    for (unsigned i = 0; i < octets; i++)
-        word |= (uint32_t)at[i] << 8 * i;
-    return word;
-}
-
-static uint8_t *pack_group(uint8_t *at, const uint8_t *data, size_t len)
-{
-    uint32_t words[GROUP];
     unsigned mask = 0, count = 0;
-    for (size_t i = 0; i < len / WORD; i++) {
-        memcpy(&words[count], data + i * WORD, WORD);
-        mask |= (unsigned)(words[count] != 0) << i;
-        count += words[count] != 0;
+    for (unsigned i = 0; i < BLOCK; i++) {
+        uint64_t word = words[i];
+        words[count] = word;
+        mask |= (unsigned)(word != 0) << i;
+        count += word != 0;
     }
-    *at++ = (uint8_t)mask;
-    *at++ = (uint8_t)(mask >> 8);
-    uint8_t *lengths = at;
-    at += (count + 3) / 4;
-    memset(lengths, 0, (size_t)(at - lengths));
-    for (unsigned i = 0; i < count; i++) {
-        unsigned octets = octets_of(words[i]);
-        lengths[i / 4] |= (uint8_t)((octets - 1) << 2 * (i % 4));
-        put_le(at, words[i]);
-        at += octets;
+    return mask;
+}
+
+static uint8_t *pack_block(uint8_t *at, uint64_t words[BLOCK])
+{
+    if (is_zero(words)) {
+        *at = 0;
+        return at + 1;
+    }
+    unsigned mask = gather(words), count = bits_in(mask);
+    uint64_t lengths = 0;
+    for (unsigned i = 0; i < count; i++)
+        lengths |= (uint64_t)octets_of(words[i]) << 4 * i;
+    *at = (uint8_t)mask;
+    put_word(at + 1, lengths);
+    at += 1 + lengths_octets(count);
+    for (unsigned i = 0; i < count; i++, lengths >>= 4) {
+        put_word(at, words[i]);
+        at += lengths & 0xf;
     }
     return at;
 }
@@ -70,30 +94,31 @@ static uint8_t *pack_group(uint8_t *at, const uint8_t *data, size_t len)
 void sf_pack_struct(struct sf_packer *packer, const void *data, size_t len)
 {
     const uint8_t *from = data;
-    size_t groups = (len + GROUP_OCTETS - 1) / GROUP_OCTETS, bits = (groups + 7) / 8;
-    if (!has_room(packer, bits + groups * GROUP_PACKED_MAX))
+    size_t blocks = (len + BLOCK * WORD - 1) / (BLOCK * WORD), left = len;
+    assert(len % WORD == 0);
+    if (!has_room(packer, blocks * BLOCK_PACKED_MAX))
         return;
-    uint8_t *present = packer->at;
-    memset(present, 0, bits);
-    packer->at += bits;
-    for (size_t g = 0; g < groups; g++) {
-        size_t begin = g * GROUP_OCTETS;
-        size_t octets = len - begin < GROUP_OCTETS ? len - begin : GROUP_OCTETS;
-        if (is_zero(from + begin, octets))
-            continue;
-        present[g / 8] |= (uint8_t)(1u << g % 8);
-        packer->at = pack_group(packer->at, from + begin, octets);
+    for (uint64_t words[BLOCK]; left >= sizeof words; left -= sizeof words, from += sizeof words) {
+        memcpy(words, from, sizeof words);
+        packer->at = pack_block(packer->at, words);
     }
+    if (left == 0)
+        return;
+    uint64_t rest[BLOCK] = {0};
+    memcpy(rest, from, left);
+    packer->at = pack_block(packer->at, rest);
 }
 
-static const uint8_t *unpack_group(const uint8_t *at, uint8_t *out)
+static const uint8_t *unpack_block(const uint8_t *at, uint8_t *out)
 {
-    unsigned mask = at[0] | (unsigned)at[1] << 8, count = (unsigned)__builtin_popcount(mask);
-    const uint8_t *lengths = at + 2;
-    at = lengths + (count + 3) / 4;
-    for (unsigned i = 0; mask != 0; mask &= mask - 1, i++) {
-        unsigned octets = ((unsigned)lengths[i / 4] >> 2 * (i % 4) & 3) + 1;
-        uint32_t word = get_le(at, octets);
+    unsigned mask = *at++;
+    if (mask == 0)
+        return at;
+    uint64_t lengths = get_word(at);
+    at += lengths_octets(bits_in(mask));
+    for (; mask != 0; mask &= mask - 1, lengths >>= 4) {
+        unsigned octets = lengths & 0xf;
+        uint64_t word = get_word(at) & (UINT64_MAX >> (64 - 8 * octets));
         memcpy(out + (unsigned)__builtin_ctz(mask) * WORD, &word, WORD);
         at += octets;
     }
@@ -102,13 +127,9 @@ static const uint8_t *unpack_group(const uint8_t *at, uint8_t *out)
 
 void sf_unpack_struct(struct sf_unpacker *unpacker, void *out, size_t len)
 {
-    size_t groups = (len + GROUP_OCTETS - 1) / GROUP_OCTETS;
-    const uint8_t *present = unpacker->at;
-    unpacker->at += (groups + 7) / 8;
     memset(out, 0, len);
-    for (size_t g = 0; g < groups; g++)
-        if ((unsigned)present[g / 8] >> g % 8 & 1)
-            unpacker->at = unpack_group(unpacker->at, (uint8_t *)out + g * GROUP_OCTETS);
+    for (size_t at = 0; at < len; at += BLOCK * WORD)
+        unpacker->at = unpack_block(unpacker->at, (uint8_t *)out + at);
 }
 
 void sf_pack_number(struct sf_packer *packer, uint64_t n)

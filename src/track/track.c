@@ -59,7 +59,10 @@ void sf_tracker_prefetch(const struct sf_tracker *t, const struct sf_segment *se
         sf_flow_table_prefetch(t->table, seg->hash);
         sf_shelf_prefetch(t->shelf, seg->hash);
         return;
-    case SF_PREFETCH_FLOW: sf_flow_table_prefetch_flow(t->table, seg->hash); return;
+    case SF_PREFETCH_FLOW:
+        sf_flow_table_prefetch_flow(t->table, seg->hash);
+        sf_shelf_prefetch_parcel(t->shelf, seg->hash);
+        return;
     case SF_PREFETCH_PARTS: prefetch_parts(sf_flow_table_probable(t->table, seg->hash)); return;
     }
 }

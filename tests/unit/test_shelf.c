@@ -116,11 +116,14 @@ static void found_ordered_and_joined(void **state)
 static void structs_and_times_come_back(void **state)
 {
     (void)state;
-    uint32_t random = 7, words[100], back[100];
+    uint32_t random = 7;
+    uint64_t words[100], back[100];
     uint8_t octets[4096];
     for (unsigned round = 0; round < 1000; round++) {
-        for (size_t i = 0; i < 100; i++)
-            words[i] = next(&random) % 4 == 0 ? next(&random) >> next(&random) % 32 : 0;
+        for (size_t i = 0; i < 100; i++) {
+            uint64_t any = (uint64_t)next(&random) << 32 | next(&random);
+            words[i] = next(&random) % 4 == 0 ? any >> next(&random) % 64 : 0;
+        }
         struct sf_packer packer = {octets, octets + sizeof octets, false};
         sf_pack_struct(&packer, words, sizeof words);
         sf_pack_number(&packer, words[0]);
