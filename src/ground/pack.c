@@ -1,15 +1,16 @@
-/* Words of 64 bits are packed in blocks of 8: a bit per word that is not 0, four bits for the
- * length of each of those, then their octets, the lowest first. Whole words are written and read,
- * so that nothing depends on a length but where the next one begins. */
+/* Words of 64 bits are packed in blocks of 8: a bit per block that holds anything, four bits for
+ * the length of each word of such a block, then the words' octets, the lowest first. Within a block
+ * nothing is branched on, which cannot be predicted: words are written and read whole, and their
+ * lengths only move the place of the next. */
 #include "synfin/pack.h"
 
 #include <assert.h>
 #include <endian.h>
 #include <string.h>
 
-enum { BLOCK = 8, WORD = sizeof(uint64_t) };
-/* What a block takes at most: mask, lengths, octets, and that a word is written whole. */
-enum { BLOCK_PACKED_MAX = 1 + BLOCK / 2 + BLOCK * WORD + WORD };
+enum { BLOCK = 8, WORD = sizeof(uint64_t), LENGTHS = BLOCK / 2, BLOCK_OCTETS = BLOCK * WORD };
+/* What a block takes at most: lengths, octets, and that a word is written whole. */
+enum { BLOCK_PACKED_MAX = LENGTHS + BLOCK_OCTETS + WORD };
 _Static_assert((size_t)SF_PACK_SLACK >= WORD, "a word is read whole");
 
 static bool has_room(struct sf_packer *packer, size_t octets)
@@ -19,35 +20,10 @@ static bool has_room(struct sf_packer *packer, size_t octets)
     return !packer->is_full;
 }
 
+/* Up to the highest that is not 0. */
 static unsigned octets_of(uint64_t word)
 {
-    return 8u - (unsigned)__builtin_clzll(word) / 8u;
-}
-
-static size_t lengths_octets(unsigned count)
-{
-    return (count + 1) / 2;
-}
-
-/* __builtin_popcount() is a call where the processor need not have the instruction. */
-static unsigned bits_in(unsigned mask)
-{
-    mask -= mask >> 1 & 0x55;
-    mask = (mask & 0x33) + (mask >> 2 & 0x33);
-    return (mask + (mask >> 4)) & 0x0f;
-}
-
-static void put_word(uint8_t *at, uint64_t word)
-{
-    uint64_t le = htole64(word);
-    memcpy(at, &le, WORD);
-}
-
-static uint64_t get_word(const uint8_t *at)
-{
-    uint64_t le;
-    memcpy(&le, at, WORD);
-    return le64toh(le);
+    return 8u - (unsigned)__builtin_clzll(word | 1) / 8u - (word == 0);
 }
 
 static bool is_zero(const uint64_t words[BLOCK])
@@ -58,78 +34,85 @@ static bool is_zero(const uint64_t words[BLOCK])
     return any == 0;
 }
 
-/* Puts the words that are not 0 first and returns which they were. */
-static unsigned gather(uint64_t words[BLOCK])
+static uint8_t *pack_block(uint8_t *at, const uint64_t words[BLOCK])
 {
-    unsigned mask = 0, count = 0;
+    uint32_t lengths = 0;
+    uint8_t *begin = at;
+    at += LENGTHS;
     for (unsigned i = 0; i < BLOCK; i++) {
-        uint64_t word = words[i];
-        words[count] = word;
-        mask |= (unsigned)(word != 0) << i;
-        count += word != 0;
+        uint64_t le = htole64(words[i]);
+        unsigned octets = octets_of(words[i]);
+        memcpy(at, &le, WORD);
+        lengths |= octets << 4 * i;
+        at += octets;
     }
-    return mask;
-}
-
-static uint8_t *pack_block(uint8_t *at, uint64_t words[BLOCK])
-{
-    if (is_zero(words)) {
-        *at = 0;
-        return at + 1;
-    }
-    unsigned mask = gather(words), count = bits_in(mask);
-    uint64_t lengths = 0;
-    for (unsigned i = 0; i < count; i++)
-        lengths |= (uint64_t)octets_of(words[i]) << 4 * i;
-    *at = (uint8_t)mask;
-    put_word(at + 1, lengths);
-    at += 1 + lengths_octets(count);
-    for (unsigned i = 0; i < count; i++, lengths >>= 4) {
-        put_word(at, words[i]);
-        at += lengths & 0xf;
-    }
+    memcpy(begin, &lengths, LENGTHS);
     return at;
 }
 
 void sf_pack_struct(struct sf_packer *packer, const void *data, size_t len)
 {
-    const uint8_t *from = data;
-    size_t blocks = (len + BLOCK * WORD - 1) / (BLOCK * WORD), left = len;
+    size_t blocks = (len + BLOCK_OCTETS - 1) / BLOCK_OCTETS, bits = (blocks + 7) / 8;
     assert(len % WORD == 0);
-    if (!has_room(packer, blocks * BLOCK_PACKED_MAX))
+    if (!has_room(packer, bits + blocks * BLOCK_PACKED_MAX))
         return;
-    for (uint64_t words[BLOCK]; left >= sizeof words; left -= sizeof words, from += sizeof words) {
-        memcpy(words, from, sizeof words);
+    uint8_t *present = packer->at;
+    memset(present, 0, bits);
+    packer->at += bits;
+    for (size_t i = 0; i < blocks; i++) {
+        uint64_t words[BLOCK] = {0};
+        size_t begin = i * BLOCK_OCTETS;
+        if (len - begin >= BLOCK_OCTETS)
+            memcpy(words, (const uint8_t *)data + begin, BLOCK_OCTETS);
+        else
+            memcpy(words, (const uint8_t *)data + begin, len - begin);
+        if (is_zero(words))
+            continue;
+        present[i / 8] |= (uint8_t)(1u << i % 8);
         packer->at = pack_block(packer->at, words);
     }
-    if (left == 0)
-        return;
-    uint64_t rest[BLOCK] = {0};
-    memcpy(rest, from, left);
-    packer->at = pack_block(packer->at, rest);
 }
 
-static const uint8_t *unpack_block(const uint8_t *at, uint8_t *out)
+static const uint8_t *unpack_block(const uint8_t *at, uint64_t words[BLOCK])
 {
-    unsigned mask = *at++;
-    if (mask == 0)
-        return at;
-    uint64_t lengths = get_word(at);
-    at += lengths_octets(bits_in(mask));
-    for (; mask != 0; mask &= mask - 1, lengths >>= 4) {
-        unsigned octets = lengths & 0xf;
-        uint64_t word = get_word(at) & (UINT64_MAX >> (64 - 8 * octets));
-        memcpy(out + (unsigned)__builtin_ctz(mask) * WORD, &word, WORD);
-        at += octets;
+    static const uint64_t masks[] = {
+        0,
+        UINT64_MAX >> 56,
+        UINT64_MAX >> 48,
+        UINT64_MAX >> 40,
+        UINT64_MAX >> 32,
+        UINT64_MAX >> 24,
+        UINT64_MAX >> 16,
+        UINT64_MAX >> 8,
+        UINT64_MAX,
+    };
+    uint32_t lengths;
+    memcpy(&lengths, at, LENGTHS);
+    at += LENGTHS;
+    for (unsigned i = 0; i < BLOCK; i++, lengths >>= 4) {
+        uint64_t le;
+        memcpy(&le, at, WORD);
+        words[i] = le64toh(le) & masks[lengths & 0xf];
+        at += lengths & 0xf;
     }
     return at;
 }
 
 void sf_unpack_struct(struct sf_unpacker *unpacker, void *out, size_t len)
 {
-    memset(out, 0, len);
-    for (size_t at = 0; at < len; at += BLOCK * WORD)
-        unpacker->at = unpack_block(unpacker->at, (uint8_t *)out + at);
+    size_t blocks = (len + BLOCK_OCTETS - 1) / BLOCK_OCTETS;
+    const uint8_t *present = unpacker->at, *at = present + (blocks + 7) / 8;
+    for (size_t i = 0; i < blocks; i++) {
+        uint64_t words[BLOCK] = {0};
+        size_t begin = i * BLOCK_OCTETS;
+        if ((unsigned)present[i / 8] >> i % 8 & 1)
+            at = unpack_block(at, words);
+        if (len - begin >= BLOCK_OCTETS)
+            memcpy((uint8_t *)out + begin, words, BLOCK_OCTETS);
+        else
+            memcpy((uint8_t *)out + begin, words, len - begin);
+    }
+    unpacker->at = at;
 }
 
 void sf_pack_number(struct sf_packer *packer, uint64_t n)
