@@ -60,6 +60,20 @@ struct sf_copy {
     sf_ns ts_ns;
 };
 
+/* What an end said in its last packet. */
+struct sf_last_packet {
+    sf_seq ack;
+    uint16_t flags, window, ip_id;
+    bool is_keep_alive, is_probe;
+};
+
+/* What an end sent since its peer's last packet. */
+struct sf_unheard {
+    uint16_t sendings; /* of one thing, repeated or probed */
+    uint16_t keep_alives;
+    bool is_first; /* its first sending too */
+};
+
 enum { SF_FINGERPRINTS = 4, SF_RESENT_MAX = 16, SF_HOLES_MAX = 256, SF_SENT_MAX = 4096 };
 
 /* One end. "Sent" means seen at the tap. What every segment touches comes first. */
@@ -80,8 +94,6 @@ struct sf_endpoint {
     bool has_window, has_wscale, is_window_zero;
     bool is_window_scaled; /* min and max are of scaled windows */
     bool has_ts_echoed, saw_timestamps;
-    bool is_first_unheard; /* its first sending too */
-    bool last_is_keep_alive, last_is_probe;
     uint8_t print_next;
     uint8_t ttl_min, ttl_max;
     uint8_t checksums_tested;
@@ -100,11 +112,8 @@ struct sf_endpoint {
     sf_ns last_ns;
     sf_ns ts_recent_ns;
     uint32_t ts_echoed; /* newest TSecr sent: the peer's TSval that it holds at least */
-    sf_seq last_ack;
-    uint16_t last_ip_id;
-    uint16_t last_flags, last_window;
-    uint16_t sendings_unheard; /* of one thing, repeated or probed, since the peer's last packet */
-    uint16_t keep_alives_unheard;
+    struct sf_last_packet last;
+    struct sf_unheard unheard;
     uint32_t window_now, window_min, window_max; /* octets, scaled where the scale is known */
 
     /* counters */
@@ -199,6 +208,8 @@ struct sf_flow {
     uint8_t client;       /* enum sf_dir: which end of the key is the client */
     uint8_t last_dir;     /* who sent the last packet */
     bool is_steady;       /* nothing waits or is missing: see steady.c of track */
+    bool is_scaled;       /* while steady: both ends scale their windows */
+    bool is_scale_known;  /* while steady: both SYNs were seen */
     int8_t last_data_dir; /* -1: none */
     uint64_t hash;
     uint64_t id;

@@ -118,8 +118,8 @@ static bool is_duplicate_ack(const struct sf_turn *turn)
     const struct sf_endpoint *snd = turn->snd;
     return seg->payload_len == 0 && !(seg->flags & (SF_TH_SYN | SF_TH_FIN)) &&
            turn->ack == turn->rcv->snd_una && turn->rcv->snd_nxt > turn->rcv->snd_una &&
-           (snd->last_flags & SF_TH_ACK) && sf_seq_equal(snd->last_ack, seg->ack) &&
-           snd->last_window == seg->window && !(snd->last_flags & SF_TH_SYN) &&
+           (snd->last.flags & SF_TH_ACK) && sf_seq_equal(snd->last.ack, seg->ack) &&
+           snd->last.window == seg->window && !(snd->last.flags & SF_TH_SYN) &&
            !turn->is_keep_alive && !turn->is_probe;
 }
 
@@ -129,14 +129,14 @@ static void label_answer(struct sf_turn *turn)
     const struct sf_segment *seg = turn->seg;
     const struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
     bool bare = seg->payload_len == 0 && !(seg->flags & (SF_TH_SYN | SF_TH_FIN)) &&
-                (snd->last_flags & SF_TH_ACK) && sf_seq_equal(snd->last_ack, seg->ack);
+                (snd->last.flags & SF_TH_ACK) && sf_seq_equal(snd->last.ack, seg->ack);
     if (!bare || turn->is_keep_alive || turn->is_probe)
         return;
-    if (rcv->last_is_keep_alive && snd->last_window == seg->window)
+    if (rcv->last.is_keep_alive && snd->last.window == seg->window)
         turn->labels |= 1u << SF_LABEL_KEEP_ALIVE_ACK;
-    else if (rcv->last_is_probe && seg->window == 0)
+    else if (rcv->last.is_probe && seg->window == 0)
         turn->labels |= 1u << SF_LABEL_ZERO_WINDOW_PROBE_ACK;
-    else if (snd->last_window != seg->window && seg->window != 0)
+    else if (snd->last.window != seg->window && seg->window != 0)
         turn->labels |= 1u << SF_LABEL_WINDOW_UPDATE;
 }
 

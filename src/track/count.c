@@ -65,12 +65,12 @@ void sf_count_time(struct sf_flow *flow, struct sf_endpoint *snd, const struct s
 
 void sf_count_repeat(struct sf_endpoint *snd)
 {
-    if (snd->sendings_unheard == UINT16_MAX)
+    if (snd->unheard.sendings == UINT16_MAX)
         return;
-    snd->sendings_unheard++;
-    if (snd->is_first_unheard)
-        snd->sendings_unheard++;
-    snd->is_first_unheard = false;
+    snd->unheard.sendings++;
+    if (snd->unheard.is_first)
+        snd->unheard.sendings++;
+    snd->unheard.is_first = false;
 }
 
 void sf_count_segment(struct sf_turn *turn)
@@ -92,7 +92,5 @@ void sf_count_segment(struct sf_turn *turn)
     if (seg->flags & SF_TH_URG)
         sf_turn_note(turn, SF_ANOMALY_URGENT, 0);
     /* The peer is heard: what was sent into silence before is answered. */
-    turn->rcv->sendings_unheard = 0;
-    turn->rcv->is_first_unheard = false;
-    turn->rcv->keep_alives_unheard = 0;
+    turn->rcv->unheard = (struct sf_unheard){0};
 }

@@ -6,12 +6,6 @@
 
 static const sf_ns DUPLICATE_NS = SF_MSEC;
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    uint64_t h = (a ^ b) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 29;
-}
-
 static bool same_place(const struct sf_sighting *before, const struct sf_segment *seg)
 {
     return before->interface == seg->interface &&
@@ -81,13 +75,19 @@ void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset en
         sf_note_drop(turn->flow, SF_ANOMALY_CAPTURE_DUPLICATE, dir);
 }
 
+/* Words times odd numbers: no two packets of one sender meet by chance. */
 uint64_t sf_duplicate_print(const struct sf_segment *seg)
 {
-    uint64_t h = mix((uint64_t)seg->seq.n << 32 | seg->ack.n,
-                     (uint64_t)seg->flags << 48 | (uint64_t)seg->window << 32 | seg->payload_len);
-    h = mix(h, (uint64_t)seg->ip_id << 32 | seg->options.present);
-    if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS))
-        h = mix(h, (uint64_t)seg->options.ts_val << 32 | seg->options.ts_ecr);
+    uint64_t numbers = (uint64_t)seg->seq.n << 32 | seg->ack.n;
+    uint64_t header =
+        (uint64_t)seg->flags << 48 | (uint64_t)seg->window << 32 | (uint64_t)seg->payload_len;
+    uint64_t rest = (uint64_t)seg->ip_id << 32 | seg->options.present;
+    uint64_t h = numbers * UINT64_C(0x9e3779b97f4a7c15) + header * UINT64_C(0xbf58476d1ce4e5b9) +
+                 rest * UINT64_C(0x94d049bb133111eb);
+    if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS)) {
+        uint64_t times = (uint64_t)seg->options.ts_val << 32 | seg->options.ts_ecr;
+        h += times * UINT64_C(0xff51afd7ed558ccd);
+    }
     return h;
 }
 

@@ -175,12 +175,10 @@ void sf_leave_advance(struct sf_tracker *t, sf_ns now)
     t->due_ns = next_due(t);
 }
 
-void sf_leave_release(struct sf_tracker *t)
+void sf_leave_release_now(struct sf_tracker *t)
 {
     struct sf_flow *flow = t->handed_out;
     t->handed_out = NULL;
-    if (flow == NULL)
-        return;
     flow->is_queued = false;
     if (!flow->is_tomb) {
         sf_flow_table_release(t->table, flow);
@@ -194,8 +192,6 @@ void sf_leave_release(struct sf_tracker *t)
  * tell by itself. Once the input is over, those that rest are woken one by one. */
 static struct sf_flow *next_leaving(struct sf_tracker *t)
 {
-    if (t->leaving.first == NULL && t->last == NULL)
-        return NULL; /* nearly every packet */
     if (t->is_leaving_unsorted)
         sf_departures_sort(&t->leaving);
     t->is_leaving_unsorted = false;
@@ -210,6 +206,12 @@ static struct sf_flow *next_leaving(struct sf_tracker *t)
     return flow;
 }
 
+/* After nearly every packet there is none. */
+static bool is_any_finished(const struct sf_tracker *t)
+{
+    return t->finished.first != NULL || t->leaving.first != NULL || t->last != NULL;
+}
+
 static struct sf_flow *next_finished(struct sf_tracker *t)
 {
     struct sf_flow *flow = sf_departures_take(&t->finished);
@@ -219,7 +221,7 @@ static struct sf_flow *next_finished(struct sf_tracker *t)
 bool sf_tracker_record(struct sf_tracker *t, struct sf_record *out)
 {
     sf_leave_release(t);
-    struct sf_flow *flow = next_finished(t);
+    struct sf_flow *flow = is_any_finished(t) ? next_finished(t) : NULL;
     if (flow == NULL)
         return false;
     t->handed_out = flow;
@@ -230,7 +232,7 @@ bool sf_tracker_record(struct sf_tracker *t, struct sf_record *out)
 
 bool sf_tracker_departed(struct sf_tracker *t, struct sf_record *out)
 {
-    struct sf_flow *flow = next_leaving(t);
+    struct sf_flow *flow = is_any_finished(t) ? next_leaving(t) : NULL;
     if (flow == NULL)
         return false;
     sf_departures_add(&t->finished, flow);

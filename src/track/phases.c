@@ -18,12 +18,12 @@ static void remember_last(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     const struct sf_segment *seg = turn->seg;
-    snd->last_ack = seg->ack;
-    snd->last_ip_id = seg->ip_id;
-    snd->last_flags = seg->flags;
-    snd->last_window = seg->window;
-    snd->last_is_keep_alive = turn->is_keep_alive;
-    snd->last_is_probe = turn->is_probe;
+    snd->last = (struct sf_last_packet){.ack = seg->ack,
+                                        .flags = seg->flags,
+                                        .window = seg->window,
+                                        .ip_id = seg->ip_id,
+                                        .is_keep_alive = turn->is_keep_alive,
+                                        .is_probe = turn->is_probe};
     turn->flow->last_dir = (uint8_t)turn->dir;
 }
 
@@ -80,7 +80,7 @@ static void process(struct sf_turn *turn)
         sf_flow_count_opening(t, flow, is_opening(&flow->ep[0]) || is_opening(&flow->ep[1]));
     if (flow->is_closed || is_moved)
         sf_life_update_closed(t, flow);
-    flow->is_steady = sf_steady_holds(flow);
+    sf_steady_settle(flow);
 }
 
 void sf_turn_run(struct sf_turn *turn, struct sf_flow *flow, const struct sf_segment *seg,

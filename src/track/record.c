@@ -247,11 +247,11 @@ static void conclude_silence(struct sf_tracker *t, struct sf_flow *flow, int dir
     const struct sf_endpoint *ep = &flow->ep[dir], *peer = &flow->ep[1 - dir];
     if (peer->packets == 0 || has_reset(flow))
         return;
-    if (ep->keep_alives_unheard > 0 && t->now_ns - ep->last_ns >= KEEP_ALIVE_ANSWER)
+    if (ep->unheard.keep_alives > 0 && t->now_ns - ep->last_ns >= KEEP_ALIVE_ANSWER)
         note(t, flow, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, dir);
-    if (ep->sendings_unheard < 3 || ep->state == SF_SYN_SENT || ep->state == SF_SYN_RECEIVED)
+    if (ep->unheard.sendings < 3 || ep->state == SF_SYN_SENT || ep->state == SF_SYN_RECEIVED)
         return;
-    sf_note(t, flow, SF_ANOMALY_PEER_SILENT, dir, flow->last_packet, ep->sendings_unheard);
+    sf_note(t, flow, SF_ANOMALY_PEER_SILENT, dir, flow->last_packet, ep->unheard.sendings);
     if (flow->last_ns - peer->last_ns >= SUSPECT_GONE &&
         sf_state_is_synchronized((enum sf_tcp_state)peer->state))
         sf_note_kind(t, flow, SF_ANOMALY_HALF_OPEN, 1 - dir, flow->last_packet, 0,

@@ -109,7 +109,7 @@ static enum sf_reset_validity judge_validity(const struct sf_turn *turn)
 static bool answers_with_its_ack(const struct sf_turn *turn)
 {
     return !(turn->seg->flags & SF_TH_ACK) && turn->flow->last_dir != turn->dir &&
-           (turn->rcv->last_flags & SF_TH_ACK) && sf_seq_equal(turn->seg->seq, turn->rcv->last_ack);
+           (turn->rcv->last.flags & SF_TH_ACK) && sf_seq_equal(turn->seg->seq, turn->rcv->last.ack);
 }
 
 static bool is_challenge_follow_up(const struct sf_turn *turn)

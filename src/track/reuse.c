@@ -31,7 +31,7 @@ static enum sf_reuse judge_waiting(const struct sf_flow *flow, const struct sf_s
     if (seg->dir != (enum sf_dir)pending->dir)
         return is_answer_to(first, seg) ? SF_REUSE_DECIDED : SF_REUSE_NO;
     if (rst)
-        return !ack && (rcv->last_flags & SF_TH_ACK) && sf_seq_equal(seg->seq, rcv->last_ack)
+        return !ack && (rcv->last.flags & SF_TH_ACK) && sf_seq_equal(seg->seq, rcv->last.ack)
                    ? SF_REUSE_REOPEN
                    : SF_REUSE_NO;
     if (syn && !ack)

@@ -180,7 +180,7 @@ static void take_keep_alive(struct sf_turn *turn)
     turn->is_keep_alive = true;
     snd->keep_alives++;
     sf_count_repeat(snd);
-    if (snd->keep_alives_unheard++ > 0)
+    if (snd->unheard.keep_alives++ > 0)
         sf_turn_note(turn, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, 0);
     turn->labels |= 1u << SF_LABEL_KEEP_ALIVE;
     sf_turn_note(turn, SF_ANOMALY_KEEP_ALIVE, 0);
@@ -418,7 +418,7 @@ static void add_hole(struct sf_turn *turn)
                                                      ? seg->options.ts_val
                                                      : 0,
                                        .ip_id = seg->ip_id,
-                                       .ip_id_before = snd->last_ip_id});
+                                       .ip_id_before = snd->last.ip_id});
     snd->snd_nxt = turn->begin;
 }
 
@@ -483,8 +483,8 @@ void sf_sequence_segment(struct sf_turn *turn)
     if (turn->end > snd->snd_nxt) {
         sf_offset begin = turn->begin > snd->snd_nxt ? turn->begin : snd->snd_nxt;
         sf_sent_add(snd, begin, turn->end, turn->seg->ts_ns);
-        snd->is_first_unheard = true;
-        snd->sendings_unheard = 0;
+        snd->unheard.is_first = true;
+        snd->unheard.sendings = 0;
         snd->snd_nxt = turn->end;
     }
     uint64_t in_flight = sf_outstanding(snd);

@@ -11,7 +11,7 @@ static bool is_end_steady(const struct sf_endpoint *ep, const struct sf_endpoint
            ep->hole_count == 0;
 }
 
-bool sf_steady_holds(const struct sf_flow *flow)
+static bool holds(const struct sf_flow *flow)
 {
     bool is_open = sf_ns_known(flow->ack_ns) || !flow->has_syn_ack;
     bool is_plain = !flow->is_simultaneous && !flow->has_alternative && !flow->role_needs_data;
@@ -19,6 +19,13 @@ bool sf_steady_holds(const struct sf_flow *flow)
                    flow->first_fin == SF_NO_FIN && flow->pending == NULL;
     return is_open && is_plain && goes_on && is_end_steady(&flow->ep[0], &flow->ep[1]) &&
            is_end_steady(&flow->ep[1], &flow->ep[0]);
+}
+
+void sf_steady_settle(struct sf_flow *flow)
+{
+    flow->is_steady = holds(flow);
+    flow->is_scaled = flow->ep[0].has_wscale && flow->ep[1].has_wscale;
+    flow->is_scale_known = flow->ep[0].has_iss && flow->ep[1].has_iss;
 }
 
 /* One steady segment; offsets as in struct sf_turn. */
@@ -62,7 +69,7 @@ static bool fits_data(const struct step *step)
 /* A bare ACK that moves something: those that repeat one have their own meanings. */
 static bool fits_ack(const struct step *step)
 {
-    return step->ack > step->rcv->snd_una && !sf_seq_equal(step->seg->ack, step->snd->last_ack);
+    return step->ack > step->rcv->snd_una && !sf_seq_equal(step->seg->ack, step->snd->last.ack);
 }
 
 /* Locates the segment. False when the phases must look at it. */
@@ -79,8 +86,7 @@ static bool begin(struct step *step)
     step->has_timestamps = sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS);
     if (step->has_timestamps && (may_judge_resent(step) || !has_fresh_timestamps(step)))
         return false;
-    bool is_scaled = snd->has_wscale && rcv->has_wscale;
-    step->window = (uint32_t)seg->window << (is_scaled ? snd->shift : 0);
+    step->window = (uint32_t)seg->window << (step->flow->is_scaled ? snd->shift : 0);
     return seg->payload_len > 0 ? fits_data(step) : fits_ack(step);
 }
 
@@ -104,8 +110,8 @@ static void take_data(struct step *step)
     if (!snd->acks_beyond_syn)
         snd->initial_window += len;
     sf_sent_add(snd, snd->snd_nxt, step->end, seg->ts_ns);
-    snd->is_first_unheard = true;
-    snd->sendings_unheard = 0;
+    snd->unheard.is_first = true;
+    snd->unheard.sendings = 0;
     snd->snd_nxt = step->end;
     uint64_t in_flight = sf_outstanding(snd);
     if (in_flight > snd->in_flight_max)
@@ -147,12 +153,13 @@ static void take_timestamps(struct step *step)
 static void take_window(struct step *step)
 {
     struct sf_endpoint *snd = step->snd, *rcv = step->rcv;
-    sf_window_extremes(snd, step->window, snd->has_wscale && rcv->has_wscale);
+    bool is_other =
+        step->window != snd->window_now || step->flow->is_scaled != snd->is_window_scaled;
+    if (is_other)
+        sf_window_extremes(snd, step->window, step->flow->is_scaled);
     snd->window_now = step->window;
-    if (!snd->has_iss || !rcv->has_iss)
-        return;
     sf_offset edge = step->ack + step->window;
-    if (rcv->right_edge == SF_OFFSET_NONE || edge > rcv->right_edge)
+    if (step->flow->is_scale_known && edge > rcv->right_edge) /* NONE is the smallest */
         rcv->right_edge = edge;
 }
 
@@ -170,20 +177,15 @@ static void count(struct step *step)
     snd->acks++;
     snd->pushes += (seg->flags & SF_TH_PSH) != 0;
     snd->pure_acks += seg->payload_len == 0;
-    rcv->sendings_unheard = 0;
-    rcv->is_first_unheard = false;
-    rcv->keep_alives_unheard = 0;
+    rcv->unheard = (struct sf_unheard){0};
 }
 
 static void remember(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     struct sf_endpoint *snd = step->snd;
-    snd->last_ack = seg->ack;
-    snd->last_ip_id = seg->ip_id;
-    snd->last_flags = seg->flags;
-    snd->last_window = seg->window;
-    snd->last_is_keep_alive = snd->last_is_probe = false;
+    snd->last = (struct sf_last_packet){
+        .ack = seg->ack, .flags = seg->flags, .window = seg->window, .ip_id = seg->ip_id};
     step->flow->last_dir = (uint8_t)seg->dir;
 }
 

@@ -283,8 +283,8 @@ void sf_role_begin(struct sf_flow *flow, const struct sf_segment *seg);
 /* --- steady.c: the segment that only goes on -----------------------------------------------------
  */
 
-/* True when nothing in the flow waits, is missing or is about to change. */
-bool sf_steady_holds(const struct sf_flow *flow);
+/* Works out whether nothing in the flow waits, is missing or is about to change: is_steady. */
+void sf_steady_settle(struct sf_flow *flow);
 /* On a flow for which that holds: does what the phases would do and returns true, or touches
  * nothing and returns false because the segment needs them. `out` may be NULL. */
 bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
@@ -348,7 +348,12 @@ void sf_leave_forget_tombs(struct sf_tracker *tracker);
 /* Finishes all, in no order: without memory for that of ids. */
 void sf_leave_unsorted(struct sf_tracker *tracker);
 /* The record handed out last is done with. */
-void sf_leave_release(struct sf_tracker *tracker);
+void sf_leave_release_now(struct sf_tracker *tracker);
+static inline void sf_leave_release(struct sf_tracker *tracker)
+{
+    if (tracker->handed_out != NULL)
+        sf_leave_release_now(tracker);
+}
 /* Moves time on, which may end connections. */
 void sf_leave_advance(struct sf_tracker *tracker, sf_ns now);
 /* Keeps to --max-memory. */
