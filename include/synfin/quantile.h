@@ -12,37 +12,45 @@ enum {
         128, /* kept one by one; above, a histogram whose cells are 1/32 octave wide */
 };
 
-/* Zero is a valid empty value. */
+struct sf_histogram;
+
+/* Zero is a valid empty value. A connection has four of these and mostly few samples: what follows
+ * from the samples themselves is worked out when it is asked for. */
 struct sf_samples {
     uint64_t count;
-    sf_ns min_ns, max_ns, sum_ns;
-    double sum_squares; /* of seconds */
     union {
         sf_ns inside[SF_SAMPLES_INLINE];
-        sf_ns *exact;        /* count > SF_SAMPLES_INLINE */
-        uint32_t *histogram; /* count > SF_SAMPLES_EXACT */
+        sf_ns *exact;                   /* count > SF_SAMPLES_INLINE: room for 8, 16 ... 128 */
+        struct sf_histogram *histogram; /* count > SF_SAMPLES_EXACT */
     } at;
-    uint16_t capacity; /* of exact */
 };
 
-/* Adds one sample (negative ones count as 0). When memory lacks, quantiles are lost, nothing else.
- */
-void sf_samples_add(struct sf_samples *samples, sf_ns value_ns);
+/* For sf_samples_add(): where there is no room in the struct. */
+void sf_samples_add_outside(struct sf_samples *samples, sf_ns value_ns);
 
-/* For each part q (0..1): the value that so large a part of the samples does not exceed, by the
- * nearest-rank rule: exact up to SF_SAMPLES_EXACT samples, then within 1.6 %. SF_NS_UNKNOWN without
- * samples. */
-void sf_samples_quantiles(const struct sf_samples *samples, const double *parts, sf_ns *out,
-                          unsigned count);
+/* Adds one sample (negative ones count as 0). One for which memory lacks is left out. */
+static inline void sf_samples_add(struct sf_samples *samples, sf_ns value_ns)
+{
+    value_ns = value_ns < 0 ? 0 : value_ns;
+    if (samples->count < SF_SAMPLES_INLINE)
+        samples->at.inside[samples->count++] = value_ns;
+    else
+        sf_samples_add_outside(samples, value_ns);
+}
 
-/* The samples themselves in the order in which they came, or NULL when they are too many or lost.
- */
+/* What samples come to: all but their number is SF_NS_UNKNOWN when there is none. */
+struct sf_times {
+    uint64_t samples;
+    sf_ns min_ns, avg_ns, max_ns;
+    sf_ns stdev_ns; /* of a sample (n - 1), 0 for a single one */
+    /* The value that half, or 95 of 100 do not exceed, by the nearest-rank rule: exact up to
+     * SF_SAMPLES_EXACT samples, then within 1.6 %. */
+    sf_ns p50_ns, p95_ns;
+};
+struct sf_times sf_samples_times(const struct sf_samples *samples);
+
+/* The samples themselves in the order in which they came, or NULL when they are too many. */
 const sf_ns *sf_samples_values(const struct sf_samples *samples);
-
-sf_ns sf_samples_mean(const struct sf_samples *samples);
-
-/* Sample deviation (n - 1); 0 for one sample, SF_NS_UNKNOWN for none. */
-sf_ns sf_samples_stdev(const struct sf_samples *samples);
 
 void sf_samples_dispose(struct sf_samples *samples);
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "synfin/anomaly.h"
+#include "synfin/quantile.h"
 #include "synfin/segment.h"
 #include "synfin/tcp.h"
 #include "synfin/time.h"
@@ -66,12 +67,6 @@ struct sf_anomaly_entry {
                                     one */
 };
 
-/* Samples of a span of time; the rest is unknown when samples is 0. */
-struct sf_record_times {
-    uint64_t samples;
-    sf_ns min_ns, avg_ns, max_ns, stdev_ns, p50_ns, p95_ns;
-};
-
 struct sf_record_end {
     char ip[48]; /* RFC 5952 for IPv6 */
     uint64_t port;
@@ -98,9 +93,9 @@ struct sf_record_end {
     uint64_t in_flight_max, initial_window_bytes;
     uint64_t segment_min, segment_max;
     double segment_avg;
-    struct sf_record_times rtt;
+    struct sf_times rtt;
     double throughput; /* unique octets a second */
-    struct sf_record_times response_time;
+    struct sf_times response_time;
     sf_ns idle_max_ns;
     uint64_t capture_duplicates;
 };

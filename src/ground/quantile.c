@@ -8,6 +8,17 @@
 /* Cells: values below 2^5 ns each have their own; from there 32 cells an octave, 58 octaves. */
 enum { CELLS_PER_OCTAVE = 32, OCTAVE_BITS = 5, CELLS = CELLS_PER_OCTAVE * 59 };
 
+/* Added up in the order of the samples. */
+struct sums {
+    sf_ns min_ns, max_ns, sum_ns;
+    double squares; /* of seconds */
+};
+
+struct sf_histogram {
+    struct sums sums;
+    uint32_t cells[CELLS];
+};
+
 static unsigned cell_of(sf_ns value)
 {
     uint64_t v = (uint64_t)value;
@@ -27,94 +38,95 @@ static sf_ns cell_middle(unsigned cell)
     return (sf_ns)(low + ((uint64_t)1 << shift) / 2);
 }
 
+static void add_up(struct sums *sums, sf_ns value)
+{
+    if (value < sums->min_ns)
+        sums->min_ns = value;
+    if (value > sums->max_ns)
+        sums->max_ns = value;
+    sums->sum_ns = value > INT64_MAX - sums->sum_ns ? INT64_MAX : sums->sum_ns + value; /* 292 y */
+    double seconds = (double)value / (double)SF_SEC;
+    sums->squares += seconds * seconds;
+}
+
+static const struct sums no_sums = {.min_ns = INT64_MAX};
+
+static struct sums sums_of(const sf_ns *values, uint64_t count)
+{
+    struct sums sums = no_sums;
+    for (uint64_t i = 0; i < count; i++)
+        add_up(&sums, values[i]);
+    return sums;
+}
+
 static bool is_histogram(const struct sf_samples *s)
 {
     return s->count > SF_SAMPLES_EXACT;
 }
 
-/* Room for one more exact sample, or NULL. */
-static sf_ns *grow(struct sf_samples *s)
+/* Moves the samples to where there is room for more. False when memory lacks. */
+static bool grow(struct sf_samples *s)
 {
-    if (s->count < SF_SAMPLES_INLINE)
-        return s->at.inside;
-    if (s->count == SF_SAMPLES_INLINE) {
-        sf_ns *exact = malloc(8 * sizeof *exact);
-        if (exact == NULL)
-            return NULL;
+    bool is_inside = s->count == SF_SAMPLES_INLINE;
+    size_t room = is_inside ? 8 : 2 * s->count;
+    sf_ns *exact = realloc(is_inside ? NULL : s->at.exact, room * sizeof *exact);
+    if (exact == NULL)
+        return false;
+    if (is_inside)
         memcpy(exact, s->at.inside, sizeof s->at.inside);
-        s->at.exact = exact;
-        s->capacity = 8;
-    } else if (s->count == s->capacity) {
-        sf_ns *exact = realloc(s->at.exact, 2u * s->capacity * sizeof *exact);
-        if (exact == NULL)
-            return NULL;
-        s->at.exact = exact;
-        s->capacity = (uint16_t)(2u * s->capacity);
-    }
-    return s->at.exact;
+    s->at.exact = exact;
+    return true;
 }
 
-static void lose_quantiles(struct sf_samples *s)
+static bool is_full(const struct sf_samples *s)
 {
-    if (s->count > SF_SAMPLES_INLINE)
-        free(s->at.exact);
-    s->at.exact = NULL;
+    return s->count == SF_SAMPLES_INLINE || (s->count >= 8 && (s->count & (s->count - 1)) == 0);
 }
 
-static void become_histogram(struct sf_samples *s)
+static void become_histogram(struct sf_samples *s, sf_ns value)
 {
-    uint32_t *cells = s->at.exact == NULL ? NULL : calloc(CELLS, sizeof *cells);
-    for (unsigned i = 0; cells != NULL && i < SF_SAMPLES_EXACT; i++)
-        cells[cell_of(s->at.exact[i])]++;
+    struct sf_histogram *histogram = calloc(1, sizeof *histogram);
+    if (histogram == NULL)
+        return;
+    histogram->sums = sums_of(s->at.exact, s->count);
+    for (unsigned i = 0; i < SF_SAMPLES_EXACT; i++)
+        histogram->cells[cell_of(s->at.exact[i])]++;
     free(s->at.exact);
-    s->at.histogram = cells;
-}
-
-void sf_samples_add(struct sf_samples *s, sf_ns value)
-{
-    if (value < 0)
-        value = 0;
-    if (s->count == 0 || value < s->min_ns)
-        s->min_ns = value;
-    if (value > s->max_ns)
-        s->max_ns = value;
-    s->sum_ns = value > INT64_MAX - s->sum_ns ? INT64_MAX : s->sum_ns + value; /* 292 years */
-    double seconds = (double)value / (double)SF_SEC;
-    s->sum_squares += seconds * seconds;
-
-    if (s->count < SF_SAMPLES_EXACT) {
-        bool lost = s->count > SF_SAMPLES_INLINE && s->at.exact == NULL;
-        sf_ns *room = lost ? NULL : grow(s);
-        if (room != NULL)
-            room[s->count] = value;
-        else
-            lose_quantiles(s);
-    } else {
-        if (s->count == SF_SAMPLES_EXACT)
-            become_histogram(s);
-        if (s->at.histogram != NULL)
-            s->at.histogram[cell_of(value)]++;
-    }
+    s->at.histogram = histogram;
     s->count++;
+    add_up(&histogram->sums, value);
+    histogram->cells[cell_of(value)]++;
 }
 
-static uint64_t rank_of(const struct sf_samples *s, double part)
+void sf_samples_add_outside(struct sf_samples *s, sf_ns value)
 {
-    uint64_t rank = (uint64_t)ceil(part * (double)s->count);
-    return rank == 0 ? 1 : rank;
-}
-
-static sf_ns histogram_quantile(const struct sf_samples *s, uint64_t rank)
-{
-    uint64_t seen = 0;
-    for (unsigned cell = 0; cell < CELLS; cell++) {
-        seen += s->at.histogram[cell];
-        if (seen >= rank) {
-            sf_ns middle = cell_middle(cell);
-            return middle < s->min_ns ? s->min_ns : middle > s->max_ns ? s->max_ns : middle;
-        }
+    if (s->count < SF_SAMPLES_EXACT) {
+        if (!is_full(s) || grow(s))
+            s->at.exact[s->count++] = value;
+    } else if (s->count == SF_SAMPLES_EXACT) {
+        become_histogram(s, value);
+    } else {
+        add_up(&s->at.histogram->sums, value);
+        s->at.histogram->cells[cell_of(value)]++;
+        s->count++;
     }
-    return s->max_ns;
+}
+
+const sf_ns *sf_samples_values(const struct sf_samples *s)
+{
+    if (s->count <= SF_SAMPLES_INLINE)
+        return s->at.inside;
+    return is_histogram(s) ? NULL : s->at.exact;
+}
+
+static sf_ns histogram_quantile(const struct sf_histogram *histogram, uint64_t rank)
+{
+    uint64_t seen = histogram->cells[0];
+    unsigned cell = 0;
+    while (seen < rank && cell + 1 < CELLS)
+        seen += histogram->cells[++cell];
+    sf_ns middle = cell_middle(cell), min = histogram->sums.min_ns, max = histogram->sums.max_ns;
+    return middle < min ? min : middle > max ? max : middle;
 }
 
 /* Shell's: the arrays are short, and most are nearly sorted. */
@@ -131,52 +143,57 @@ static void sort(sf_ns *values, unsigned count)
         }
 }
 
-const sf_ns *sf_samples_values(const struct sf_samples *s)
+static void find_quantiles(const struct sf_samples *s, struct sf_times *out)
 {
-    if (s->count <= SF_SAMPLES_INLINE)
-        return s->at.inside;
-    return is_histogram(s) ? NULL : s->at.exact;
-}
-
-void sf_samples_quantiles(const struct sf_samples *s, const double *parts, sf_ns *out,
-                          unsigned count)
-{
-    bool lost = s->count > SF_SAMPLES_INLINE && s->at.exact == NULL;
+    uint64_t half = (s->count + 1) / 2, most = s->count - s->count / 20; /* ceilings */
+    if (is_histogram(s)) {
+        out->p50_ns = histogram_quantile(s->at.histogram, half);
+        out->p95_ns = histogram_quantile(s->at.histogram, most);
+        return;
+    }
     sf_ns sorted[SF_SAMPLES_EXACT];
-    if (s->count > 0 && !lost && !is_histogram(s)) {
-        const sf_ns *from = s->count <= SF_SAMPLES_INLINE ? s->at.inside : s->at.exact;
-        memcpy(sorted, from, s->count * sizeof *sorted);
-        sort(sorted, (unsigned)s->count);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t rank = rank_of(s, parts[i]);
-        if (s->count == 0 || lost)
-            out[i] = SF_NS_UNKNOWN;
-        else
-            out[i] = is_histogram(s) ? histogram_quantile(s, rank) : sorted[rank - 1];
-    }
+    memcpy(sorted, sf_samples_values(s), s->count * sizeof *sorted);
+    sort(sorted, (unsigned)s->count);
+    out->p50_ns = sorted[half - 1];
+    out->p95_ns = sorted[most - 1];
 }
 
-sf_ns sf_samples_mean(const struct sf_samples *s)
+static sf_ns deviation(const struct sums *sums, uint64_t count)
 {
-    return s->count == 0 ? SF_NS_UNKNOWN : s->sum_ns / (sf_ns)s->count;
+    if (count == 1)
+        return 0;
+    double n = (double)count;
+    double sum = (double)sums->sum_ns / (double)SF_SEC;
+    double variance = (sums->squares - sum * sum / n) / (n - 1);
+    return variance <= 0 ? 0 : (sf_ns)(sqrt(variance) * (double)SF_SEC + 0.5);
 }
 
-sf_ns sf_samples_stdev(const struct sf_samples *s)
+struct sf_times sf_samples_times(const struct sf_samples *s)
 {
     if (s->count == 0)
-        return SF_NS_UNKNOWN;
-    if (s->count == 1)
-        return 0;
-    double n = (double)s->count;
-    double sum = (double)s->sum_ns / (double)SF_SEC;
-    double variance = (s->sum_squares - sum * sum / n) / (n - 1);
-    return variance <= 0 ? 0 : (sf_ns)(sqrt(variance) * (double)SF_SEC + 0.5);
+        return (struct sf_times){0,
+                                 SF_NS_UNKNOWN,
+                                 SF_NS_UNKNOWN,
+                                 SF_NS_UNKNOWN,
+                                 SF_NS_UNKNOWN,
+                                 SF_NS_UNKNOWN,
+                                 SF_NS_UNKNOWN};
+    struct sums sums =
+        is_histogram(s) ? s->at.histogram->sums : sums_of(sf_samples_values(s), s->count);
+    struct sf_times times = {.samples = s->count,
+                             .min_ns = sums.min_ns,
+                             .avg_ns = sums.sum_ns / (sf_ns)s->count,
+                             .max_ns = sums.max_ns,
+                             .stdev_ns = deviation(&sums, s->count)};
+    find_quantiles(s, &times);
+    return times;
 }
 
 void sf_samples_dispose(struct sf_samples *s)
 {
-    if (s->count > SF_SAMPLES_INLINE)
+    if (is_histogram(s))
+        free(s->at.histogram);
+    else if (s->count > SF_SAMPLES_INLINE)
         free(s->at.exact);
     *s = (struct sf_samples){0};
 }

@@ -287,25 +287,6 @@ void sf_record_conclude(struct sf_tracker *t, struct sf_flow *flow)
 
 /* --- the record ------------------------------------------------------------------------------- */
 
-static struct sf_record_times times_of(const struct sf_samples *samples)
-{
-    static const double parts[] = {0.50, 0.95};
-    sf_ns quantiles[2];
-    sf_samples_quantiles(samples, parts, quantiles, 2);
-    struct sf_record_times times = {.samples = samples->count,
-                                    .min_ns = SF_NS_UNKNOWN,
-                                    .avg_ns = sf_samples_mean(samples),
-                                    .max_ns = SF_NS_UNKNOWN,
-                                    .stdev_ns = sf_samples_stdev(samples),
-                                    .p50_ns = quantiles[0],
-                                    .p95_ns = quantiles[1]};
-    if (samples->count > 0) {
-        times.min_ns = samples->min_ns;
-        times.max_ns = samples->max_ns;
-    }
-    return times;
-}
-
 static void fill_options(const struct sf_flow *flow, int dir, struct sf_record_end *out)
 {
     const struct sf_endpoint *ep = &flow->ep[dir], *client = client_of(flow),
@@ -394,9 +375,9 @@ static void fill_progress(const struct sf_flow *flow, int dir, struct sf_record_
     out->throughput = ep->data_packets > 1 && span > 0
                           ? (double)ep->unique_bytes * (double)SF_SEC / (double)span
                           : NAN;
-    out->rtt = times_of(&ep->rtt);
+    out->rtt = sf_samples_times(&ep->rtt);
     bool is_server = dir != (int)flow->client;
-    out->response_time = times_of(is_server ? &ep->response : &(struct sf_samples){0});
+    out->response_time = sf_samples_times(is_server ? &ep->response : &(struct sf_samples){0});
 }
 
 static void fill_window(const struct sf_flow *flow, int dir, struct sf_record_end *out)

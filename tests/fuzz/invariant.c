@@ -75,7 +75,7 @@ static void check_field(const struct sf_field *field, const struct sf_record *re
 /* --- the parts of a record against each other --------------------------------------------------
  */
 
-static void check_times(const struct sf_record_times *times, const char *about)
+static void check_times(const struct sf_times *times, const char *about)
 {
     bool has_samples = times->samples > 0;
     INVARIANT(sf_ns_known(times->min_ns) == has_samples, about);

@@ -9,46 +9,52 @@
 
 #include "synfin/quantile.h"
 
-static sf_ns quantile(const struct sf_samples *samples, double part)
+static void assert_times(const struct sf_times *got, const struct sf_times *wanted)
 {
-    sf_ns value;
-    sf_samples_quantiles(samples, &part, &value, 1);
-    return value;
+    assert_int_equal(got->samples, wanted->samples);
+    assert_int_equal(got->min_ns, wanted->min_ns);
+    assert_int_equal(got->avg_ns, wanted->avg_ns);
+    assert_int_equal(got->max_ns, wanted->max_ns);
+    assert_int_equal(got->stdev_ns, wanted->stdev_ns);
+    assert_int_equal(got->p50_ns, wanted->p50_ns);
+    assert_int_equal(got->p95_ns, wanted->p95_ns);
 }
+
+static const sf_ns UNKNOWN = SF_NS_UNKNOWN;
 
 static void nothing_is_unknown(void **state)
 {
     (void)state;
     struct sf_samples s = {0};
-    assert_int_equal(quantile(&s, 0.5), SF_NS_UNKNOWN);
-    assert_int_equal(sf_samples_mean(&s), SF_NS_UNKNOWN);
-    assert_int_equal(sf_samples_stdev(&s), SF_NS_UNKNOWN);
+    struct sf_times times = sf_samples_times(&s);
+    assert_times(&times,
+                 &(struct sf_times){0, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN});
     sf_samples_dispose(&s);
 }
 
+/* n, n - 1 ... 1 microseconds, n samples. */
 static void few_are_exact(void **state)
 {
     (void)state;
-    static const struct {
-        int count;
-        sf_ns p50, p95, mean, stdev;
-    } cases[] = {
-        {1, 1000, 1000, 1000, 0},           /* alone */
-        {2, 1000, 2000, 1500, 707},         /* both inside the struct */
-        {3, 2000, 3000, 2000, 1000},        /* first on the heap */
-        {20, 10000, 19000, 10500, 5916},    /* nearest rank, not interpolated */
-        {128, 64000, 122000, 64500, 37094}, /* the last exact one */
+    static const struct sf_times cases[] = {
+        {1, 1000, 1000, 1000, 0, 1000, 1000},             /* alone */
+        {2, 1000, 1500, 2000, 707, 1000, 2000},           /* both inside the struct */
+        {3, 1000, 2000, 3000, 1000, 2000, 3000},          /* first on the heap */
+        {8, 1000, 4500, 8000, 2449, 4000, 8000},          /* the room is full */
+        {9, 1000, 5000, 9000, 2739, 5000, 9000},          /* and twice as large */
+        {20, 1000, 10500, 20000, 5916, 10000, 19000},     /* nearest rank, not interpolated */
+        {21, 1000, 11000, 21000, 6205, 11000, 20000},     /* 95 of 100 are 19.95 */
+        {128, 1000, 64500, 128000, 37094, 64000, 122000}, /* the last exact one */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sf_samples s = {0};
-        for (int n = cases[i].count; n >= 1; n--)
+        for (int n = (int)cases[i].samples; n >= 1; n--)
             sf_samples_add(&s, n * SF_USEC);
-        assert_int_equal(quantile(&s, 0.50), cases[i].p50);
-        assert_int_equal(quantile(&s, 0.95), cases[i].p95);
-        assert_int_equal(sf_samples_mean(&s), cases[i].mean);
-        assert_true(llabs((long long)(sf_samples_stdev(&s) - cases[i].stdev)) <= 1);
-        assert_int_equal(s.min_ns, SF_USEC);
-        assert_int_equal(s.max_ns, cases[i].count * SF_USEC);
+        struct sf_times times = sf_samples_times(&s);
+        assert_times(&times, &cases[i]);
+        const sf_ns *values = sf_samples_values(&s);
+        for (uint64_t n = 0; n < cases[i].samples; n++)
+            assert_int_equal(values[n], (sf_ns)(cases[i].samples - n) * SF_USEC);
         sf_samples_dispose(&s);
     }
 }
@@ -56,17 +62,19 @@ static void few_are_exact(void **state)
 static void many_are_near(void **state)
 {
     (void)state;
-    struct sf_samples s = {0};
-    for (int n = 1; n <= 100000; n++)
-        sf_samples_add(&s, n * SF_USEC);
-    static const double parts[] = {0.01, 0.5, 0.95, 0.99};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        double exact = parts[i] * 100000 * (double)SF_USEC;
-        double got = (double)quantile(&s, parts[i]);
-        assert_true(got > exact * 0.984 && got < exact * 1.016);
+    static const struct sf_times cases[] = {
+        {129, 1000, 65000, 129000, 37383, 65024, 123904}, /* the first in cells */
+        {100000, 1000, 50000500, 100000000, 28867658, 49807360, 95420416},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sf_samples s = {0};
+        for (int n = 1; n <= (int)cases[i].samples; n++)
+            sf_samples_add(&s, n * SF_USEC);
+        struct sf_times times = sf_samples_times(&s);
+        assert_times(&times, &cases[i]);
+        assert_null(sf_samples_values(&s));
+        sf_samples_dispose(&s);
     }
-    assert_int_equal(s.count, 100000);
-    sf_samples_dispose(&s);
 }
 
 static void extremes_have_a_cell(void **state)
@@ -74,10 +82,14 @@ static void extremes_have_a_cell(void **state)
     (void)state;
     struct sf_samples s = {0};
     for (int n = 0; n < 200; n++)
-        sf_samples_add(&s, n % 2 == 0 ? INT64_MAX / 400 : -1);
-    assert_int_equal(s.min_ns, 0);
-    assert_int_equal(quantile(&s, 0.25), 0);
-    assert_true(quantile(&s, 0.75) > INT64_MAX / 410);
+        sf_samples_add(&s, n % 2 == 0 ? INT64_MAX / 100 : -1);
+    struct sf_times times = sf_samples_times(&s);
+    assert_int_equal(s.count, 200);
+    assert_int_equal(times.min_ns, 0);
+    assert_int_equal(times.p50_ns, 0);
+    assert_int_equal(times.max_ns, INT64_MAX / 100);
+    assert_int_equal(times.avg_ns, INT64_MAX / 200); /* the sum ends at 292 years */
+    assert_true(times.p95_ns > INT64_MAX / 102);
     sf_samples_dispose(&s);
 }
 
