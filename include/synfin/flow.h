@@ -117,49 +117,48 @@ struct sf_endpoint {
     uint32_t window_now, window_min, window_max; /* octets, scaled where the scale is known */
 
     /* counters */
-    uint64_t packets, ip_bytes, payload_bytes, data_packets, acks, pure_acks, unique_bytes;
+    uint64_t packets, ip_bytes, payload_bytes, data_packets, pure_acks, unique_bytes;
     uint32_t pushes;
     uint32_t segment_min, segment_max;
+    uint32_t without_ack; /* packets that acknowledge nothing */
     sf_ns first_data_ns, last_data_ns, idle_max_ns;
     uint64_t in_flight_max, initial_window;
     sf_ns srtt_ns, rttvar_ns; /* RFC 6298, from the samples at the tap; UNKNOWN: none yet */
-    sf_ns late_ns;        /* when octets below later ones were sent, and from where on: no ACK of */
-    sf_offset late_begin; /* what was sent before may be told from the wait for them */
+    struct sf_samples rtt, response;
+
+    /* of its SYN and FIN */
+    uint32_t syns, syn_acks, fins, rsts; /* syn_acks: of the syns */
+    uint32_t syn_data;                   /* octets carried by its SYN */
+    uint16_t syn_options;                /* SF_OPT_ flags of its SYN */
+    uint8_t wscale_sent;
+    uint8_t syn_flags_ecn; /* ECE and CWR of its SYN, shifted as in flags */
+    uint8_t assumed_from;  /* state before an assumption, for taking it back */
+    bool acked_peer_fin;
+    bool saw_mptcp, saw_fast_open;
+    sf_offset low;   /* first offset seen */
+    sf_offset proof; /* its ACK beyond this offset of the peer proves the assumption; or NONE */
 
     uint64_t prints[SF_FINGERPRINTS]; /* of its latest packets; a place for each in sightings */
     struct sf_sighting sightings[SF_FINGERPRINTS];
-    struct sf_samples rtt, response;
 
-    /* seldom touched: sequence space */
-    sf_offset low;       /* first offset seen */
-    sf_offset sack_high; /* right edge of the highest SACK block the peer sent, or NONE */
-    sf_offset suspect;   /* end of a segment too far ahead to be believed at once, or NONE */
-    sf_offset probe_end; /* after an unacknowledged window probe octet, or NONE */
-    sf_offset proof;     /* its ACK beyond this offset of the peer proves the assumption; or NONE */
+    /* What few connections need stands together at the end: it takes no room in one that rests. */
+    sf_ns late_ns;        /* when octets below later ones were sent, and from where on: no ACK of */
+    sf_offset late_begin; /* what was sent before may be told from the wait for them */
+    sf_offset sack_high;  /* right edge of the highest SACK block the peer sent, or NONE */
+    sf_offset suspect;    /* end of a segment too far ahead to be believed at once, or NONE */
+    sf_offset probe_end;  /* after an unacknowledged window probe octet, or NONE */
     struct sf_hole *holes; /* sorted, disjoint */
     uint64_t holes_lost;   /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
     sf_ns zero_since_ns, zero_time_ns;
-    uint8_t assumed_from; /* state before an assumption, for taking it back */
-    bool acked_peer_fin;
-
-    /* options of its SYN and packets */
-    uint16_t syn_options; /* SF_OPT_ flags of its SYN */
-    uint8_t wscale_sent;
-    uint8_t syn_flags_ecn; /* ECE and CWR of its SYN, shifted as in flags */
-    bool saw_mptcp, saw_fast_open;
-    uint32_t syn_data; /* octets carried by its SYN */
-
-    /* counters of what is not usual */
-    uint32_t syn_acks; /* of the syns */
-    uint32_t syns, fins, rsts, urgents;
+    uint32_t urgents;
     uint32_t ecn_ce, ecn_ece, ecn_cwr;
     uint64_t resent_packets, resent_bytes;
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, zero_windows, window_full, capture_duplicates;
-    sf_offset resent_high; /* end of the furthest piece in the ring */
     uint8_t resent_next;
-    struct sf_copy *copy; /* the last capture duplicate, until D-SACK could say otherwise */
+    sf_offset resent_high; /* end of the furthest piece in the ring */
+    struct sf_copy *copy;  /* the last capture duplicate, until D-SACK could say otherwise */
 };
 
 /* An end of a story that is not yet told: anomalies as they are counted. */
@@ -219,45 +218,44 @@ struct sf_flow {
     void *view;
     struct sf_endpoint ep[SF_DIR_COUNT];
 
-    uint8_t role_basis;   /* enum sf_role_basis */
-    bool role_needs_data; /* the first sender of data decides */
-    uint8_t vlan_count, tunnel_count;
-    uint16_t vlan[SF_VLAN_MAX];
-    uint8_t tunnel_kind[SF_TUNNEL_MAX];
-    uint32_t tunnel_id[SF_TUNNEL_MAX];
-
     /* opening */
     sf_ns syn_ns, syn_ack_ns, ack_ns;
+    sf_ns fin_ns;         /* of the latest first FIN of an end */
+    uint8_t first_fin;    /* enum sf_dir, 0xff: none */
+    uint8_t role_basis;   /* enum sf_role_basis */
+    bool role_needs_data; /* the first sender of data decides */
     bool is_midstream, is_simultaneous, is_split, is_fast_open, is_refused;
     bool fins_crossed;
     bool has_syn_ack, has_alternative;
-    sf_seq alternative_iss; /* of a second SYN-ACK, until the client acknowledges one */
-    sf_ns fin_ns;           /* of the latest first FIN of an end */
-    uint8_t first_fin;      /* enum sf_dir, 0xff: none */
-
-    /* closing */
     bool is_closed;
-    bool is_opening; /* an end is in SYN-SENT or SYN-RECEIVED */
-    struct sf_reset reset;
-    sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
-    uint64_t challenge_packet; /* that RST, 0 once it is judged */
-    uint8_t challenge_by;
+    bool is_opening;  /* an end is in SYN-SENT or SYN-RECEIVED */
+    bool is_queued;   /* its record waits to be fetched */
+    bool is_tomb;     /* its record is out, or waits: what still comes is only counted */
+    uint8_t ended_by; /* enum of track, when it left the table */
 
     struct sf_change *changes;
     struct sf_noted *notes;
     uint16_t change_count, change_capacity, note_count, note_capacity;
+
+    sf_ns touched_ns; /* the tracker's clock when it was put on its list: lists are in its order */
+    struct sf_flow *older, *newer; /* list of the table, by last packet */
+
+    /* What few connections need, as in the ends. */
+    uint8_t vlan_count, tunnel_count;
+    uint16_t vlan[SF_VLAN_MAX];
+    uint8_t tunnel_kind[SF_TUNNEL_MAX];
+    uint32_t tunnel_id[SF_TUNNEL_MAX];
+    sf_seq alternative_iss; /* of a second SYN-ACK, until the client acknowledges one */
+    struct sf_reset reset;
+    sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
+    uint64_t challenge_packet; /* that RST, 0 once it is judged */
+    uint8_t challenge_by;
     struct sf_pending *pending;
     uint64_t view_next_packet;
     const uint8_t *icmp_sender; /* while an ICMP error is being noted */
     uint64_t dropped;           /* packets the capture lost while it was open, as known at last */
     uint64_t told_packet;       /* last_packet of its latest interim record */
-    uint8_t ended_by;           /* enum of track, when it left the table */
-    bool is_queued;             /* its record waits to be fetched */
-    bool is_tomb;               /* its record is out, or waits: what still comes is only counted */
     struct sf_flow *next_queued;
-
-    sf_ns touched_ns; /* the tracker's clock when it was put on its list: lists are in its order */
-    struct sf_flow *older, *newer; /* list of the table, by last packet */
 };
 
 #endif

@@ -14,7 +14,7 @@ static void count_flags(struct sf_endpoint *snd, const struct sf_segment *seg)
     snd->rsts += (flags & SF_TH_RST) != 0;
     snd->pushes += (flags & SF_TH_PSH) != 0;
     snd->urgents += (flags & SF_TH_URG) != 0;
-    snd->acks += (flags & SF_TH_ACK) != 0;
+    snd->without_ack += (flags & SF_TH_ACK) == 0;
     bool plain = (flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST | SF_TH_ACK)) == SF_TH_ACK;
     snd->pure_acks += plain && seg->payload_len == 0;
     snd->ecn_ce += seg->ip_ecn == 3;

@@ -66,7 +66,7 @@ void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset en
     rcv->ip_bytes += copy->ip_bytes;
     rcv->data_packets++;
     rcv->payload_bytes += copy->payload_len;
-    rcv->acks += (copy->flags & SF_TH_ACK) != 0;
+    rcv->without_ack += (copy->flags & SF_TH_ACK) == 0;
     rcv->pushes += (copy->flags & SF_TH_PSH) != 0;
     rcv->copy->end = SF_OFFSET_NONE;
     int dir = (int)sf_dir_other(turn->dir);

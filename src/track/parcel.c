@@ -188,9 +188,7 @@ uint64_t sf_syn_unpack(const struct sf_parcel *parcel, struct sf_segment *seg, b
 #define FLOW(field) offsetof(struct sf_flow, field)
 
 /* A field that is not in these lists takes more octets, nothing else. */
-static const uint16_t end_times[] = {END(late_ns),
-                                     END(zero_since_ns),
-                                     END(last_ns),
+static const uint16_t end_times[] = {END(last_ns),
                                      END(ts_recent_ns),
                                      END(first_data_ns),
                                      END(last_data_ns),
@@ -198,11 +196,12 @@ static const uint16_t end_times[] = {END(late_ns),
                                      END(sightings[1].ts_ns),
                                      END(sightings[2].ts_ns),
                                      END(sightings[3].ts_ns)};
-static const uint16_t flow_times[] = {FLOW(first_ns),     FLOW(last_ns),     FLOW(syn_ns),
-                                      FLOW(syn_ack_ns),   FLOW(ack_ns),      FLOW(fin_ns),
-                                      FLOW(last_data_ns), FLOW(reset.ts_ns), FLOW(challenge_ns)};
+static const uint16_t flow_times[] = {FLOW(first_ns),    FLOW(last_ns), FLOW(syn_ns),
+                                      FLOW(syn_ack_ns),  FLOW(ack_ns),  FLOW(fin_ns),
+                                      FLOW(last_data_ns)};
+static const uint16_t flow_maybe[] = {FLOW(challenge_ns)};
 static const uint16_t end_maybe[] = {END(fin),       END(right_edge), END(sack_high), END(suspect),
-                                     END(probe_end), END(proof),      END(srtt_ns)};
+                                     END(probe_end), END(proof),      END(srtt_ns),   END(late_ns)};
 _Static_assert(SF_OFFSET_NONE == SF_NS_UNKNOWN, "one rule makes both small");
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -342,7 +341,7 @@ static void shrink_end(struct sf_endpoint *ep, sf_ns base, sf_ns now)
     for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
         if (now - ep->sightings[i].ts_ns > PRINT_STALE) {
             ep->prints[i] = 0;
-            ep->sightings[i] = (struct sf_sighting){0};
+            ep->sightings[i] = (struct sf_sighting){.ts_ns = base}; /* then all of it is 0 */
         }
     shrink_times(ep, end_times, COUNT(end_times), base);
     swap_none(ep, end_maybe, COUNT(end_maybe));
@@ -378,6 +377,7 @@ static void shrink(const struct sf_flow *flow, sf_ns now, struct sf_flow *out)
         out->note_capacity = 0;
     }
     shrink_times(out, flow_times, COUNT(flow_times), flow->touched_ns);
+    swap_none(out, flow_maybe, COUNT(flow_maybe));
     shrink_end(&out->ep[0], flow->touched_ns, now);
     shrink_end(&out->ep[1], flow->touched_ns, now);
 }
@@ -518,6 +518,7 @@ void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
     flow->older = kept.older;
     flow->newer = kept.newer;
     grow_times(flow, flow_times, COUNT(flow_times), parcel->ns);
+    swap_none(flow, flow_maybe, COUNT(flow_maybe));
     grow_changes(&u, flow, &kept);
     grow_notes(&u, flow, &kept);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {

@@ -321,7 +321,7 @@ static void fill_counts(const struct sf_endpoint *ep, struct sf_record_end *out)
     out->ip_bytes = ep->ip_bytes;
     out->payload_bytes = ep->payload_bytes;
     out->data_packets = ep->data_packets;
-    out->acks = ep->acks;
+    out->acks = ep->packets - ep->without_ack;
     out->pure_acks = ep->pure_acks;
     out->syns = ep->syns;
     out->fins = ep->fins;

@@ -174,7 +174,6 @@ static void count(struct step *step)
         snd->ttl_max = seg->ttl;
     snd->packets++;
     snd->ip_bytes += seg->ip_bytes;
-    snd->acks++;
     snd->pushes += (seg->flags & SF_TH_PSH) != 0;
     snd->pure_acks += seg->payload_len == 0;
     rcv->unheard = (struct sf_unheard){0};
