@@ -19,8 +19,9 @@ void sf_findings_free(struct sf_findings *findings);
  * handshake. */
 struct sf_attempt {
     bool is_hanging; /* no RST ended it */
-    char source[48], target[48];
-    uint64_t port;
+    uint8_t ip_version;
+    uint16_t port;
+    uint8_t source[16], target[16]; /* of IPv4 the first four octets, the others are 0 */
     sf_ns start_ns, end_ns;
 };
 

@@ -46,6 +46,43 @@ enum sf_cause {
 };
 const char *sf_cause_name(enum sf_cause cause);
 
+/* How it opened: the first that fits. */
+#define SF_OPENINGS(X)                                                                             \
+    X(ONE_SIDED, "one_sided")                                                                      \
+    X(SIMULTANEOUS, "simultaneous")                                                                \
+    X(SPLIT, "split")                                                                              \
+    X(FAST_OPEN, "fast_open")                                                                      \
+    X(HANDSHAKE, "handshake")                                                                      \
+    X(REFUSED, "refused")                                                                          \
+    X(SYN_ACK_ONLY, "syn_ack_only")                                                                \
+    X(INCOMPLETE, "incomplete")                                                                    \
+    X(UNANSWERED, "unanswered")                                                                    \
+    X(MIDSTREAM, "midstream")
+
+enum sf_opening {
+#define X(id, name) SF_OPENING_##id,
+    SF_OPENINGS(X)
+#undef X
+        SF_OPENING_COUNT
+};
+const char *sf_opening_name(enum sf_opening opening);
+
+#define SF_CLOSINGS(X)                                                                             \
+    X(FIN, "fin")                                                                                  \
+    X(SIMULTANEOUS, "simultaneous")                                                                \
+    X(FIN_UNACKED, "fin_unacked")                                                                  \
+    X(HALF_CLOSED, "half_closed")                                                                  \
+    X(RESET, "reset")                                                                              \
+    X(NONE, "none")
+
+enum sf_closing {
+#define X(id, name) SF_CLOSING_##id,
+    SF_CLOSINGS(X)
+#undef X
+        SF_CLOSING_COUNT
+};
+const char *sf_closing_name(enum sf_closing closing);
+
 struct sf_timeline_entry {
     uint64_t packet;
     sf_ns t_ns; /* since the connection's start */
@@ -145,6 +182,10 @@ struct sf_record {
     size_t anomaly_count;
 
     struct sf_record_views views;
+
+    /* Not fields: what the names of open_how and close_how stand for. */
+    enum sf_opening opening;
+    enum sf_closing closing;
 
     /* Not fields: what the views need to fill theirs. */
     struct sf_flow_key key;

@@ -4,15 +4,12 @@
 
 #include "synfin/sink.h"
 
-enum { SF_TALLY_NAMES = 16 };
-
-/* Each list ends with a NULL name. */
+/* Each list stands in the order of its enum and ends with a NULL name. */
 struct sf_tally {
-    struct sf_name_count open_how[SF_TALLY_NAMES];
-    struct sf_name_count close_how[SF_TALLY_NAMES];
-    uint64_t pairs[SF_TALLY_NAMES][SF_TALLY_NAMES]; /* by the places of both names in the lists */
+    struct sf_name_count open_how[SF_OPENING_COUNT + 1];
+    struct sf_name_count close_how[SF_CLOSING_COUNT + 1];
+    uint64_t pairs[SF_OPENING_COUNT][SF_CLOSING_COUNT];
     struct sf_name_count anomalies[SF_ANOMALY_COUNT + 1]; /* connections that have it */
-    char names[512];                                      /* of open_how and close_how */
 };
 
 void sf_tally_init(struct sf_tally *tally);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synfin/address.h"
+
 enum {
     FLOOD_MIN = 100, /* connections */
     SCAN_MIN = 20,   /* distinct ports or hosts */
@@ -13,7 +15,6 @@ enum {
     WAYS = 8,
     SEEN_SLOTS = 1 << 18, /* distinct ports and hosts of all suspects */
     LIST_MAX = 64,
-    ADDRESS_TEXT = 48,
 };
 
 enum kind { FLOOD, PORT_SCAN, HOST_SCAN, KINDS };
@@ -26,21 +27,34 @@ static const struct sf_finding_kind kinds[] = {
     [KINDS] = {NULL, NULL},
 };
 
+/* Who is suspected of what; what does not belong to the kind is 0. */
+struct suspicion {
+    uint8_t source[16], target[16];
+    uint16_t port;
+    uint8_t kind, ip_version;
+};
+
 struct suspect {
-    uint64_t hash; /* of kind and addresses; 0: free */
-    uint64_t connections, distinct;
+    struct suspicion of;
+    uint32_t distinct; /* ports or hosts */
     sf_ns first_ns, last_ns;
-    enum kind kind;
-    char source[ADDRESS_TEXT], target[ADDRESS_TEXT];
-    uint64_t port;
+};
+
+/* Most suspects are compared only by their hashes, or seen to be the least: these stand together.
+ */
+struct bucket {
+    uint64_t hash[WAYS]; /* of the suspicion; 0: free */
+    uint64_t connections[WAYS];
+    struct suspect suspects[WAYS];
 };
 
 struct sf_findings {
-    struct suspect *suspects; /* BUCKETS * WAYS; memory comes when a page is first used */
-    uint64_t *seen;           /* SEEN_SLOTS hashes of (suspect, port or host) */
+    struct bucket *buckets; /* BUCKETS; memory comes when a page is first used */
+    uint64_t *seen;         /* SEEN_SLOTS hashes of (suspicion, port or host) */
     size_t seen_count;
     struct sf_finding list[LIST_MAX];
-    char targets[LIST_MAX][ADDRESS_TEXT + 8];
+    char sources[LIST_MAX][SF_ADDRESS_TEXT];
+    char targets[LIST_MAX][SF_ADDRESS_TEXT + 8];
 };
 
 const struct sf_finding_kind *sf_finding_kinds(void)
@@ -53,9 +67,9 @@ struct sf_findings *sf_findings_new(void)
     struct sf_findings *findings = calloc(1, sizeof *findings);
     if (findings == NULL)
         return NULL;
-    findings->suspects = calloc((size_t)BUCKETS * WAYS, sizeof *findings->suspects);
+    findings->buckets = calloc(BUCKETS, sizeof *findings->buckets);
     findings->seen = calloc(SEEN_SLOTS, sizeof *findings->seen);
-    if (findings->suspects != NULL && findings->seen != NULL)
+    if (findings->buckets != NULL && findings->seen != NULL)
         return findings;
     sf_findings_free(findings);
     return NULL;
@@ -65,39 +79,46 @@ void sf_findings_free(struct sf_findings *findings)
 {
     if (findings == NULL)
         return;
-    free(findings->suspects);
+    free(findings->buckets);
     free(findings->seen);
     free(findings);
 }
 
-/* FNV-1a, then mixed so that the low bits depend on all. */
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    hash ^= hash >> 29;
-    hash *= UINT64_C(0xbf58476d1ce4e5b9);
-    return hash ^ hash >> 32;
-}
-
-static uint64_t hash_number(uint64_t hash, uint64_t n)
+/* The low bits depend on all. */
+static uint64_t mix(uint64_t hash, uint64_t n)
 {
     hash = (hash ^ n) * UINT64_C(0x94d049bb133111eb);
     return hash ^ hash >> 31;
 }
 
-/* The suspect of that hash; a new one takes the place of the bucket's least. */
-static struct suspect *find(struct sf_findings *findings, uint64_t hash)
+static uint64_t hash_address(const uint8_t address[16], unsigned ip_version)
 {
-    struct suspect *bucket = &findings->suspects[hash % BUCKETS * WAYS];
-    struct suspect *least = &bucket[0];
+    uint64_t words[2];
+    memcpy(words, address, sizeof words);
+    return mix(mix(mix(UINT64_C(0x9e3779b97f4a7c15), words[0]), words[1]), ip_version);
+}
+
+struct evidence {
+    uint64_t hash; /* of the suspicion, never 0 */
+    uint64_t item; /* what is counted once: a port, or the hash of a host */
+    struct suspicion of;
+};
+
+/* Place of the suspect in the bucket; a new one takes the place of the bucket's least. */
+static size_t find(struct bucket *bucket, const struct evidence *evidence,
+                   const struct sf_attempt *attempt)
+{
+    size_t least = 0;
     for (size_t i = 0; i < WAYS; i++) {
-        if (bucket[i].hash == hash)
-            return &bucket[i];
-        if (bucket[i].connections < least->connections)
-            least = &bucket[i];
+        if (bucket->hash[i] == evidence->hash)
+            return i;
+        if (bucket->connections[i] < bucket->connections[least])
+            least = i;
     }
-    *least = (struct suspect){.hash = hash};
+    bucket->hash[least] = evidence->hash;
+    bucket->connections[least] = 0;
+    bucket->suspects[least] = (struct suspect){
+        .of = evidence->of, .first_ns = attempt->start_ns, .last_ns = attempt->end_ns};
     return least;
 }
 
@@ -117,33 +138,23 @@ static bool is_new(struct sf_findings *findings, uint64_t hash)
     return true;
 }
 
-struct evidence {
-    enum kind kind;
-    const char *source, *target; /* "": any */
-    uint64_t port;               /* 0: any */
-    uint64_t item;               /* what is counted once: hash of a port, host or connection */
-};
+static struct bucket *bucket_of(struct sf_findings *findings, const struct evidence *evidence)
+{
+    return &findings->buckets[evidence->hash % BUCKETS];
+}
 
 static void count(struct sf_findings *findings, const struct evidence *evidence,
                   const struct sf_attempt *attempt)
 {
-    uint64_t hash = hash_number(1, evidence->kind);
-    hash = hash_text(hash_text(hash, evidence->source) * 3, evidence->target);
-    hash = hash_number(hash, evidence->port) | 1;
-    struct suspect *suspect = find(findings, hash);
-    if (suspect->connections == 0) {
-        suspect->kind = evidence->kind;
-        snprintf(suspect->source, sizeof suspect->source, "%s", evidence->source);
-        snprintf(suspect->target, sizeof suspect->target, "%s", evidence->target);
-        suspect->port = evidence->port;
-        suspect->first_ns = attempt->start_ns;
-    }
-    suspect->connections++;
+    struct bucket *bucket = bucket_of(findings, evidence);
+    size_t at = find(bucket, evidence, attempt);
+    struct suspect *suspect = &bucket->suspects[at];
+    bucket->connections[at]++;
     if (attempt->start_ns < suspect->first_ns)
         suspect->first_ns = attempt->start_ns;
-    if (suspect->connections == 1 || attempt->end_ns > suspect->last_ns)
+    if (attempt->end_ns > suspect->last_ns)
         suspect->last_ns = attempt->end_ns;
-    if (evidence->kind != FLOOD && is_new(findings, hash_number(hash, evidence->item) | 1))
+    if (evidence->of.kind != FLOOD && is_new(findings, mix(evidence->hash, evidence->item) | 1))
         suspect->distinct++;
 }
 
@@ -157,93 +168,158 @@ static bool is_reset_in_handshake(const struct sf_record *record)
 
 bool sf_attempt_of(const struct sf_record *record, struct sf_attempt *out)
 {
-    if (record->open_how == NULL)
-        return false;
     bool is_hanging =
-        strcmp(record->open_how, "unanswered") == 0 || strcmp(record->open_how, "incomplete") == 0;
-    bool is_turned_away = strcmp(record->open_how, "refused") == 0 || is_reset_in_handshake(record);
+        record->opening == SF_OPENING_UNANSWERED || record->opening == SF_OPENING_INCOMPLETE;
+    bool is_turned_away = record->opening == SF_OPENING_REFUSED || is_reset_in_handshake(record);
     if (!is_hanging && !is_turned_away)
         return false;
-    const struct sf_record_end *source = &record->end[SF_CLIENT], *target = &record->end[SF_SERVER];
+    const struct sf_flow_key *key = &record->key;
+    enum sf_dir client = record->client, server = sf_dir_other(record->client);
     *out = (struct sf_attempt){.is_hanging = is_hanging && !is_turned_away,
-                               .port = target->port,
+                               .ip_version = key->scope.ip_version,
+                               .port = key->port[server],
                                .start_ns = record->start_ns,
                                .end_ns = record->end_ns};
-    _Static_assert(sizeof out->source == sizeof source->ip, "copied whole");
-    memcpy(out->source, source->ip, sizeof out->source);
-    memcpy(out->target, target->ip, sizeof out->target);
+    memcpy(out->source, key->addr[client], sizeof out->source);
+    memcpy(out->target, key->addr[server], sizeof out->target);
     return true;
+}
+
+/* Fills one piece of evidence for each kind. */
+static void gather(const struct sf_attempt *attempt, struct evidence evidence[KINDS])
+{
+    uint64_t source = hash_address(attempt->source, attempt->ip_version);
+    uint64_t target = hash_address(attempt->target, attempt->ip_version);
+    evidence[FLOOD] = (struct evidence){.hash = mix(mix(target, FLOOD), attempt->port) | 1};
+    evidence[PORT_SCAN] =
+        (struct evidence){.hash = mix(mix(source, PORT_SCAN), target) | 1, .item = attempt->port};
+    evidence[HOST_SCAN] =
+        (struct evidence){.hash = mix(mix(source, HOST_SCAN), attempt->port) | 1, .item = target};
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct suspicion *of = &evidence[kind].of;
+        of->kind = (uint8_t)kind;
+        of->ip_version = attempt->ip_version;
+        if (kind != FLOOD)
+            memcpy(of->source, attempt->source, sizeof of->source);
+        if (kind != HOST_SCAN)
+            memcpy(of->target, attempt->target, sizeof of->target);
+        if (kind != PORT_SCAN)
+            of->port = attempt->port;
+    }
 }
 
 void sf_findings_add(struct sf_findings *findings, const struct sf_attempt *attempt)
 {
-    const char *source = attempt->source, *target = attempt->target;
-    uint64_t port = attempt->port;
-    if (attempt->is_hanging)
-        count(findings, &(struct evidence){FLOOD, "", target, port, 0}, attempt);
-    count(findings, &(struct evidence){PORT_SCAN, source, target, 0, port}, attempt);
-    count(findings, &(struct evidence){HOST_SCAN, source, "", port, hash_text(7, target)}, attempt);
+    struct evidence evidence[KINDS];
+    gather(attempt, evidence);
+    int first = attempt->is_hanging ? FLOOD : PORT_SCAN;
+    for (int kind = first; kind < KINDS; kind++)
+        __builtin_prefetch(bucket_of(findings, &evidence[kind]));
+    for (int kind = first; kind < KINDS; kind++)
+        count(findings, &evidence[kind], attempt);
 }
 
-static bool is_found(const struct suspect *suspect)
+/* A suspect with its connections, as it is ranked. */
+struct found {
+    uint64_t connections;
+    const struct suspect *suspect;
+};
+
+static bool is_found(const struct found *found)
 {
-    return suspect->hash != 0 && (suspect->kind == FLOOD ? suspect->connections >= FLOOD_MIN
-                                                         : suspect->distinct >= SCAN_MIN);
+    return found->suspect->of.kind == FLOOD ? found->connections >= FLOOD_MIN
+                                            : found->suspect->distinct >= SCAN_MIN;
 }
 
-static void describe(struct sf_findings *findings, size_t at, const struct suspect *suspect)
+static int compare_numbers(uint64_t a, uint64_t b)
 {
+    return a < b ? -1 : a > b;
+}
+
+/* < 0: a stands before b. Most connections first, of equals the earlier one; that no two are equal
+ * makes the order the same in every run. */
+static int compare(const struct found *a, const struct found *b)
+{
+    const struct suspicion *x = &a->suspect->of, *y = &b->suspect->of;
+    const int orders[] = {
+        compare_numbers(b->connections, a->connections),
+        (a->suspect->first_ns > b->suspect->first_ns) -
+            (a->suspect->first_ns < b->suspect->first_ns),
+        compare_numbers(x->kind, y->kind),
+        memcmp(x->source, y->source, sizeof x->source),
+        memcmp(x->target, y->target, sizeof x->target),
+        compare_numbers(x->port, y->port),
+        compare_numbers(x->ip_version, y->ip_version),
+    };
+    size_t i = 0;
+    while (i + 1 < sizeof orders / sizeof orders[0] && orders[i] == 0)
+        i++;
+    return orders[i];
+}
+
+/* Keeps the first LIST_MAX in order. */
+static void rank(struct found ranked[LIST_MAX], size_t *count, const struct found *found)
+{
+    size_t at = *count;
+    if (at < LIST_MAX)
+        (*count)++;
+    else if (compare(found, &ranked[--at]) > 0)
+        return;
+    for (; at > 0 && compare(found, &ranked[at - 1]) < 0; at--)
+        ranked[at] = ranked[at - 1];
+    ranked[at] = *found;
+}
+
+static void describe(struct sf_findings *findings, size_t at, const struct found *of)
+{
+    const struct suspicion *suspicion = &of->suspect->of;
     struct sf_finding *found = &findings->list[at];
-    *found = (struct sf_finding){.name = kinds[suspect->kind].name,
-                                 .source = suspect->source[0] != '\0' ? suspect->source : NULL,
-                                 .target = findings->targets[at],
-                                 .connections = suspect->connections,
-                                 .first_ns = suspect->first_ns,
-                                 .last_ns = suspect->last_ns};
-    switch (suspect->kind) {
+    char *source = findings->sources[at], *target = findings->targets[at];
+    char host[SF_ADDRESS_TEXT];
+    sf_address_text(host, suspicion->target, suspicion->ip_version);
+    sf_address_text(source, suspicion->source, suspicion->ip_version);
+    *found = (struct sf_finding){.name = kinds[suspicion->kind].name,
+                                 .source = source,
+                                 .target = target,
+                                 .connections = of->connections,
+                                 .first_ns = of->suspect->first_ns,
+                                 .last_ns = of->suspect->last_ns};
+    switch ((enum kind)suspicion->kind) {
     case FLOOD:
-        snprintf(findings->targets[at], sizeof findings->targets[at],
-                 strchr(suspect->target, ':') != NULL ? "[%s]:%" PRIu64 : "%s:%" PRIu64,
-                 suspect->target, suspect->port);
+        found->source = NULL;
+        snprintf(target, sizeof findings->targets[at],
+                 suspicion->ip_version == 6 ? "[%s]:%u" : "%s:%u", host, suspicion->port);
         snprintf(found->detail, sizeof found->detail,
-                 "%" PRIu64 " connections never completed to %s", suspect->connections,
-                 findings->targets[at]);
+                 "%" PRIu64 " connections never completed to %s", of->connections, target);
         return;
     case PORT_SCAN:
-        snprintf(findings->targets[at], sizeof findings->targets[at], "%s", suspect->target);
-        snprintf(found->detail, sizeof found->detail, "%s tried %" PRIu64 " ports of %s in vain",
-                 suspect->source, suspect->distinct, suspect->target);
+        snprintf(target, sizeof findings->targets[at], "%s", host);
+        snprintf(found->detail, sizeof found->detail, "%s tried %" PRIu32 " ports of %s in vain",
+                 source, of->suspect->distinct, host);
         return;
     case HOST_SCAN:
         found->target = NULL;
         snprintf(found->detail, sizeof found->detail,
-                 "%s tried port %" PRIu64 " of %" PRIu64 " hosts in vain", suspect->source,
-                 suspect->port, suspect->distinct);
+                 "%s tried port %u of %" PRIu32 " hosts in vain", source, suspicion->port,
+                 of->suspect->distinct);
         return;
     case KINDS: return;
     }
 }
 
-/* Most connections first; the hash decides between equals, the same in every run. */
-static int compare(const void *left, const void *right)
-{
-    const struct suspect *a = *(const struct suspect *const *)left;
-    const struct suspect *b = *(const struct suspect *const *)right;
-    if (a->connections != b->connections)
-        return a->connections > b->connections ? -1 : 1;
-    return a->hash < b->hash ? -1 : a->hash > b->hash;
-}
-
 const struct sf_finding *sf_findings_list(struct sf_findings *findings, size_t *count)
 {
-    const struct suspect *found[LIST_MAX];
+    struct found ranked[LIST_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < (size_t)BUCKETS * WAYS && n < LIST_MAX; i++)
-        if (is_found(&findings->suspects[i]))
-            found[n++] = &findings->suspects[i];
-    qsort(found, n, sizeof found[0], compare);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (size_t k = 0; k < WAYS; k++) {
+            const struct bucket *bucket = &findings->buckets[i];
+            struct found found = {bucket->connections[k], &bucket->suspects[k]};
+            if (found.connections >= SCAN_MIN && is_found(&found))
+                rank(ranked, &n, &found);
+        }
     for (size_t i = 0; i < n; i++)
-        describe(findings, i, found[i]);
+        describe(findings, i, &ranked[i]);
     *count = n;
     return findings->list;
 }

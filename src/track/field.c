@@ -16,6 +16,8 @@
 #define NAME(path, member, values, text)         FIELD(path, NAME, member, false, "", values, text)
 #define NAME_OR_NULL(path, member, values, text) FIELD(path, NAME, member, true, "", values, text)
 
+#define WORD(id, name) " " name
+
 #define STATES                                                                                     \
     "CLOSED SYN-SENT SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSE-WAIT CLOSING LAST-ACK "  \
     "TIME-WAIT"
@@ -120,14 +122,11 @@ static const struct sf_field fields[] = {
     NAME("role_basis", role_basis, "syn syn_ack port first_packet", "why the client is the client"),
     FIELD("vlan", VLANS, vlan, false, "", NULL, "VLAN ids of the first packet, outer first"),
     FIELD("tunnel", TUNNELS, tunnel, false, "", NULL, "tunnels of the first packet, outer first"),
-    NAME("open.how", open_how,
-        "one_sided simultaneous split fast_open handshake refused syn_ack_only incomplete unanswered "
-        "midstream", "how it was opened"),
+    NAME("open.how", open_how, &(SF_OPENINGS(WORD))[1], "how it was opened"),
     SPAN("open.syn_ack_delay", open_syn_ack_delay_ns, "SYN to SYN-ACK: the way to the server"),
     SPAN("open.ack_delay", open_ack_delay_ns, "SYN-ACK to ACK: the way to the client"),
     SPAN("open.rtt", open_rtt_ns, "round trip of the handshake, the sum of both"),
-    NAME("close.how", close_how, "fin simultaneous fin_unacked half_closed reset none",
-        "how it was closed"),
+    NAME("close.how", close_how, &(SF_CLOSINGS(WORD))[1], "how it was closed"),
     NAME_OR_NULL("close.first", close_first, "client server", "who sent the first FIN"),
     NAME_OR_NULL("close.reset.by", reset_by, "client server", "who sent the RST that took effect"),
     COUNT_OR_NULL("close.reset.packet", reset_packet, "", "number of that packet"),

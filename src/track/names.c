@@ -32,13 +32,40 @@ const char *sf_label_name(enum sf_label label)
     return names[label];
 }
 
+const char *sf_opening_name(enum sf_opening opening)
+{
+    static const char *const names[SF_OPENING_COUNT] = {
+#define X(id, name) [SF_OPENING_##id] = (name),
+        SF_OPENINGS(X)
+#undef X
+    };
+    return names[opening];
+}
+
+const char *sf_closing_name(enum sf_closing closing)
+{
+    static const char *const names[SF_CLOSING_COUNT] = {
+#define X(id, name) [SF_CLOSING_##id] = (name),
+        SF_CLOSINGS(X)
+#undef X
+    };
+    return names[closing];
+}
+
 const char *sf_record_outcome(const struct sf_record *record)
 {
-    static const char *const failures[] = {"refused", "unanswered", "incomplete", "syn_ack_only"};
-    for (size_t i = 0; record->open_how != NULL && i < sizeof failures / sizeof failures[0]; i++)
-        if (strcmp(record->open_how, failures[i]) == 0)
-            return failures[i];
-    if (record->close_how == NULL || strcmp(record->close_how, "none") == 0)
-        return "open";
-    return record->close_how;
+    switch (record->opening) {
+    case SF_OPENING_REFUSED:
+    case SF_OPENING_UNANSWERED:
+    case SF_OPENING_INCOMPLETE:
+    case SF_OPENING_SYN_ACK_ONLY: return record->open_how;
+    case SF_OPENING_ONE_SIDED:
+    case SF_OPENING_SIMULTANEOUS:
+    case SF_OPENING_SPLIT:
+    case SF_OPENING_FAST_OPEN:
+    case SF_OPENING_HANDSHAKE:
+    case SF_OPENING_MIDSTREAM:
+    case SF_OPENING_COUNT: break;
+    }
+    return record->closing == SF_CLOSING_NONE ? "open" : record->close_how;
 }

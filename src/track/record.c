@@ -65,64 +65,24 @@ static bool is_simultaneous(const struct sf_flow *flow)
     return flow->is_simultaneous && !flow->is_split;
 }
 
-static bool is_split(const struct sf_flow *flow)
+static enum sf_opening opening_of(const struct sf_flow *flow)
 {
-    return flow->is_split;
-}
-
-static bool is_fast_open(const struct sf_flow *flow)
-{
-    return flow->is_fast_open;
-}
-
-static bool is_refused(const struct sf_flow *flow)
-{
-    return flow->is_refused;
-}
-
-static bool is_syn_ack_only(const struct sf_flow *flow)
-{
-    return server_of(flow)->syn_acks > 0 && pure_syns(client_of(flow)) == 0;
-}
-
-static bool is_incomplete(const struct sf_flow *flow)
-{
-    return server_of(flow)->syn_acks > 0 && pure_syns(client_of(flow)) > 0;
-}
-
-static bool is_unanswered(const struct sf_flow *flow)
-{
-    return pure_syns(client_of(flow)) > 0;
-}
-
-static bool is_anything(const struct sf_flow *flow)
-{
-    return flow != NULL;
-}
-
-/* The first that holds. */
-static const struct {
-    const char *name;
-    bool (*holds)(const struct sf_flow *);
-} openings[] = {
-    {"one_sided", is_proved_alone},
-    {"simultaneous", is_simultaneous},
-    {"split", is_split},
-    {"fast_open", is_fast_open},
-    {"handshake", is_handshake},
-    {"refused", is_refused},
-    {"syn_ack_only", is_syn_ack_only},
-    {"incomplete", is_incomplete},
-    {"unanswered", is_unanswered},
-    {"midstream", is_anything},
-};
-
-static const char *open_how(const struct sf_flow *flow)
-{
-    size_t i = 0;
-    while (!openings[i].holds(flow))
-        i++;
-    return openings[i].name;
+    if (is_proved_alone(flow))
+        return SF_OPENING_ONE_SIDED;
+    if (is_simultaneous(flow))
+        return SF_OPENING_SIMULTANEOUS;
+    if (flow->is_split)
+        return SF_OPENING_SPLIT;
+    if (flow->is_fast_open)
+        return SF_OPENING_FAST_OPEN;
+    if (is_handshake(flow))
+        return SF_OPENING_HANDSHAKE;
+    if (flow->is_refused)
+        return SF_OPENING_REFUSED;
+    bool has_syn = pure_syns(client_of(flow)) > 0;
+    if (server_of(flow)->syn_acks > 0)
+        return has_syn ? SF_OPENING_INCOMPLETE : SF_OPENING_SYN_ACK_ONLY;
+    return has_syn ? SF_OPENING_UNANSWERED : SF_OPENING_MIDSTREAM;
 }
 
 /* --- how it closed ---------------------------------------------------------------------------- */
@@ -132,16 +92,16 @@ static bool has_reset(const struct sf_flow *flow)
     return flow->reset.packet != 0 && flow->reset.effect != SF_EFFECT_IGNORED;
 }
 
-static const char *close_how(const struct sf_flow *flow)
+static enum sf_closing closing_of(const struct sf_flow *flow)
 {
     bool first = flow->ep[0].fin != SF_OFFSET_NONE, second = flow->ep[1].fin != SF_OFFSET_NONE;
     if (has_reset(flow))
-        return "reset";
+        return SF_CLOSING_RESET;
     if (first && second && sf_flow_both_fins_acked(flow))
-        return flow->fins_crossed ? "simultaneous" : "fin";
+        return flow->fins_crossed ? SF_CLOSING_SIMULTANEOUS : SF_CLOSING_FIN;
     if (first && second)
-        return "fin_unacked";
-    return first || second ? "half_closed" : "none";
+        return SF_CLOSING_FIN_UNACKED;
+    return first || second ? SF_CLOSING_HALF_CLOSED : SF_CLOSING_NONE;
 }
 
 /* --- what only the end tells ------------------------------------------------------------------ */
@@ -159,31 +119,30 @@ struct failed_opening {
     uint64_t packet;
 };
 
-static struct failed_opening failed_opening(const struct sf_flow *flow)
+static struct failed_opening failed_opening(const struct sf_flow *flow, enum sf_opening opening)
 {
-    const char *how = open_how(flow);
     int client = flow->client, server = 1 - flow->client;
     if (has_reset(flow))
         return (struct failed_opening){.name = SF_ANOMALY_COUNT};
-    if (strcmp(how, "unanswered") == 0)
+    if (opening == SF_OPENING_UNANSWERED)
         return (struct failed_opening){SF_ANOMALY_UNANSWERED, client, SF_KIND_NONE,
                                        flow->first_packet};
-    if (strcmp(how, "incomplete") == 0)
+    if (opening == SF_OPENING_INCOMPLETE)
         return (struct failed_opening){SF_ANOMALY_EMBRYONIC, server, SF_KIND_SYN_RECEIVED,
                                        flow->last_packet};
-    if (strcmp(how, "handshake") == 0 && server_of(flow)->state == SF_SYN_RECEIVED)
+    if (opening == SF_OPENING_HANDSHAKE && server_of(flow)->state == SF_SYN_RECEIVED)
         return (struct failed_opening){SF_ANOMALY_EMBRYONIC, server, SF_KIND_ACK_UNCONFIRMED,
                                        flow->last_packet};
     return (struct failed_opening){.name = SF_ANOMALY_COUNT};
 }
 
 /* Once, however often it is looked at; what was overdue and came after all is taken back. */
-static void note_failed_opening(struct sf_tracker *t, struct sf_flow *flow)
+static void note_failed_opening(struct sf_tracker *t, struct sf_flow *flow, enum sf_opening opening)
 {
     static const enum sf_anomaly names[] = {SF_ANOMALY_UNANSWERED, SF_ANOMALY_EMBRYONIC};
-    struct failed_opening failed = failed_opening(flow);
+    struct failed_opening failed = failed_opening(flow, opening);
     bool is_noted = false;
-    for (int i = 0; i < 2 * SF_DIR_COUNT; i++) {
+    for (int i = 0; i < 2 * SF_DIR_COUNT && flow->note_count > 0; i++) {
         struct sf_noted *noted = sf_noted_find(flow, names[i / 2], i % 2);
         if (noted == NULL)
             continue;
@@ -200,13 +159,14 @@ static void note_failed_opening(struct sf_tracker *t, struct sf_flow *flow)
 void sf_record_note_overdue(struct sf_tracker *t, struct sf_flow *flow)
 {
     if (!flow->is_closed)
-        note_failed_opening(t, flow);
+        note_failed_opening(t, flow, opening_of(flow));
 }
 
 static void conclude_opening(struct sf_tracker *t, struct sf_flow *flow)
 {
-    note_failed_opening(t, flow);
-    if (strcmp(open_how(flow), "one_sided") == 0)
+    enum sf_opening opening = opening_of(flow);
+    note_failed_opening(t, flow, opening);
+    if (opening == SF_OPENING_ONE_SIDED)
         note(t, flow, SF_ANOMALY_ONE_SIDED, flow->ep[0].packets > 0 ? 0 : 1);
     else if (is_simultaneous(flow) && !sf_noted_any(flow, SF_ANOMALY_SIMULTANEOUS_OPEN))
         note(t, flow, SF_ANOMALY_SIMULTANEOUS_OPEN, SF_EITHER_END);
@@ -410,7 +370,8 @@ static void fill_opening(const struct sf_flow *flow, struct sf_record *out)
                                         [SF_ROLE_BY_SYN_ACK] = "syn_ack",
                                         [SF_ROLE_BY_SYN] = "syn"};
     out->role_basis = bases[flow->role_basis];
-    out->open_how = open_how(flow);
+    out->opening = opening_of(flow);
+    out->open_how = sf_opening_name(out->opening);
     bool first = sf_ns_known(flow->syn_ns) && sf_ns_known(flow->syn_ack_ns) &&
                  flow->syn_ack_ns >= flow->syn_ns;
     bool second = sf_ns_known(flow->syn_ack_ns) && sf_ns_known(flow->ack_ns) &&
@@ -426,7 +387,8 @@ static void fill_closing(const struct sf_flow *flow, struct sf_record *out)
         [SF_ENDED_OPEN] = "capture_end", [SF_ENDED_CLOSED] = "closed",
         [SF_ENDED_REUSED] = "reused",    [SF_ENDED_IDLE] = "idle",
         [SF_ENDED_EVICTED] = "evicted",  [SF_NOT_ENDED] = NULL};
-    out->close_how = close_how(flow);
+    out->closing = closing_of(flow);
+    out->close_how = sf_closing_name(out->closing);
     out->close_first =
         flow->first_fin == SF_NO_FIN ? NULL : sf_role_name(sf_role_of(flow, flow->first_fin));
     out->ended_by = ended[flow->ended_by];
