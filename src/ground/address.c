@@ -2,26 +2,38 @@
 #include "synfin/address.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "synfin/bytes.h"
-#include "synfin/writer.h"
+#include "synfin/digits.h"
 
 enum { GROUPS = 8 };
 
-static void write_ipv4(struct sf_writer *w, const uint8_t *addr)
+/* Each returns where the text ends. */
+static char *put_ipv4(char *at, const uint8_t *addr)
 {
     for (int i = 0; i < 4; i++) {
-        sf_write(w, i > 0 ? "." : "");
-        sf_write_number(w, addr[i]);
+        unsigned n = addr[i];
+        if (n >= 100)
+            *at++ = (char)('0' + n / 100);
+        if (n >= 10) {
+            memcpy(at, sf_digit_pairs + n % 100 * 2, 2);
+            at += 2;
+        } else {
+            *at++ = (char)('0' + n);
+        }
+        *at++ = '.';
     }
+    return at - 1;
 }
 
-static void write_group(struct sf_writer *w, unsigned group)
+static char *put_group(char *at, unsigned group)
 {
     static const char digits[] = "0123456789abcdef";
     int shift = group > 0xfff ? 12 : group > 0xff ? 8 : group > 0xf ? 4 : 0;
     for (; shift >= 0; shift -= 4)
-        sf_write_octets(w, &digits[group >> shift & 15], 1);
+        *at++ = digits[group >> shift & 15];
+    return at;
 }
 
 /* The first of the longest runs of two or more groups that are 0: RFC 5952 §4.2. */
@@ -46,7 +58,7 @@ static bool embeds_ipv4(const uint16_t groups[GROUPS], int begin, int end)
     return begin == 0 && (end == 6 || (end == 5 && groups[5] == 0xffff));
 }
 
-static void write_ipv6(struct sf_writer *w, const uint8_t *addr)
+static char *put_ipv6(char *at, const uint8_t *addr)
 {
     uint16_t groups[GROUPS];
     int begin, end;
@@ -56,25 +68,22 @@ static void write_ipv6(struct sf_writer *w, const uint8_t *addr)
     bool is_dotted = embeds_ipv4(groups, begin, end);
     for (int i = 0; i < (is_dotted ? 6 : GROUPS); i++) {
         if (i == begin) {
-            sf_write(w, ":");
+            *at++ = ':';
             i = end - 1;
             continue;
         }
-        sf_write(w, i > 0 ? ":" : "");
-        write_group(w, groups[i]);
+        if (i > 0)
+            *at++ = ':';
+        at = put_group(at, groups[i]);
     }
-    if (is_dotted || end == GROUPS)
-        sf_write(w, begin < GROUPS || is_dotted ? ":" : "");
-    if (is_dotted)
-        write_ipv4(w, addr + 12);
+    if (is_dotted || (end == GROUPS && begin < GROUPS))
+        *at++ = ':';
+    return is_dotted ? put_ipv4(at, addr + 12) : at;
 }
 
 const char *sf_address_text(char out[SF_ADDRESS_TEXT], const uint8_t *addr, unsigned ip_version)
 {
-    struct sf_writer w = sf_writer_of(out, SF_ADDRESS_TEXT);
-    if (ip_version == 6)
-        write_ipv6(&w, addr);
-    else
-        write_ipv4(&w, addr);
+    char *end = ip_version == 6 ? put_ipv6(out, addr) : put_ipv4(out, addr);
+    *end = '\0';
     return out;
 }

@@ -229,10 +229,12 @@ static void put_dropped(struct sf_writer *w, const struct sf_flow *flow,
 static void put_icmp(struct sf_writer *w, const struct sf_noted *noted)
 {
     char sender[48];
-    sf_write_format(w, "%s type %llu code %llu from %s", noted->kind == 4 ? "ICMP" : "ICMPv6",
-                    (unsigned long long)(noted->value >> 8 & 0xff),
-                    (unsigned long long)(noted->value & 0xff),
-                    sf_address_text(sender, noted->address, noted->kind));
+    sf_write(w, noted->kind == 4 ? "ICMP type " : "ICMPv6 type ");
+    sf_write_number(w, noted->value >> 8 & 0xff);
+    sf_write(w, " code ");
+    sf_write_number(w, noted->value & 0xff);
+    sf_write(w, " from ");
+    sf_write(w, sf_address_text(sender, noted->address, noted->kind));
 }
 
 void sf_note_detail(const struct sf_flow *flow, const struct sf_noted *noted,

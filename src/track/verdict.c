@@ -13,8 +13,10 @@ static void say_rounded(struct sf_writer *s, sf_ns span, sf_ns unit, bool is_who
     sf_ns step = is_whole ? unit : unit / 10;
     uint64_t steps = (uint64_t)(span / step + (span % step >= step - step / 2));
     sf_write_number(s, is_whole ? steps : steps / 10);
-    if (!is_whole)
-        sf_write_format(s, ".%llu", (unsigned long long)(steps % 10));
+    if (!is_whole) {
+        sf_write(s, ".");
+        sf_write_number(s, steps % 10);
+    }
     sf_write(s, name);
 }
 
@@ -39,19 +41,27 @@ static void say_span(struct sf_writer *s, sf_ns span)
     say_rounded(s, span < 0 ? -span : span, units[i].unit, units[i].is_whole, units[i].name);
 }
 
-static const char *other_role(const char *role)
+static enum sf_role other(enum sf_role role)
 {
-    return strcmp(role, "client") == 0 ? "server" : "client";
+    return role == SF_CLIENT ? SF_SERVER : SF_CLIENT;
 }
 
-static const char *capital(const char *role)
+static void say_role(struct sf_writer *s, enum sf_role role)
 {
-    return strcmp(role, "client") == 0 ? "Client" : "Server";
+    sf_write_octets(s, role == SF_CLIENT ? "client" : "server", 6);
 }
 
-static const struct sf_record_end *end_of(const struct sf_record *r, const char *role)
+static void say_capital(struct sf_writer *s, enum sf_role role)
 {
-    return &r->end[strcmp(role, "client") == 0 ? SF_CLIENT : SF_SERVER];
+    sf_write_octets(s, role == SF_CLIENT ? "Client" : "Server", 6);
+}
+
+static inline void say_number(struct sf_writer *s, const char *before, uint64_t n,
+                              const char *after)
+{
+    sf_write(s, before);
+    sf_write_number(s, n);
+    sf_write(s, after);
 }
 
 static const struct sf_anomaly_entry *anomaly(const struct sf_record *r, enum sf_anomaly name)
@@ -62,46 +72,56 @@ static const struct sf_anomaly_entry *anomaly(const struct sf_record *r, enum sf
     return NULL;
 }
 
+static enum sf_role reset_role(const struct sf_flow *flow)
+{
+    return sf_role_of(flow, flow->reset.by);
+}
+
 /* First entry of that cause and end in the timeline, or NULL. */
 static const struct sf_timeline_entry *change(const struct sf_record *r, enum sf_cause cause,
-                                              const char *role)
+                                              enum sf_role end)
 {
     for (size_t i = 0; i < r->timeline_count; i++)
-        if (r->timeline[i].cause == cause && strcmp(sf_role_name(r->timeline[i].end), role) == 0)
+        if (r->timeline[i].cause == cause && r->timeline[i].end == end)
             return &r->timeline[i];
     return NULL;
 }
 
 static void say_count(struct sf_writer *s, uint64_t octets)
 {
-    sf_write_format(s, "%llu octet%s", (unsigned long long)octets, octets == 1 ? "" : "s");
+    say_number(s, "", octets, octets == 1 ? " octet" : " octets");
 }
 
-/* Distinct octets; of an end that was not captured, what its peer acknowledged. */
+/* What of an end that was not captured its peer acknowledged. */
+static void say_octets_of_one(struct sf_writer *s, const struct sf_record *r, enum sf_role seen)
+{
+    uint64_t acknowledged = r->end[other(seen)].stream_bytes;
+    say_count(s, r->end[seen].unique_bytes);
+    sf_write(s, " from the ");
+    say_role(s, seen);
+    sf_write(s, "; the ");
+    say_role(s, other(seen));
+    sf_write(s, "'s packets were not captured");
+    if (acknowledged == 0)
+        return;
+    sf_write(s, ", ");
+    say_count(s, acknowledged);
+    sf_write(s, " of its were acknowledged");
+}
+
+/* Distinct octets. */
 static void say_octets(struct sf_writer *s, const struct sf_record *r)
 {
     const struct sf_record_end *client = &r->end[SF_CLIENT], *server = &r->end[SF_SERVER];
     if (client->packets == 0 || server->packets == 0) {
-        const struct sf_record_end *seen = client->packets > 0 ? client : server;
-        const struct sf_record_end *unseen = client->packets > 0 ? server : client;
-        say_count(s, seen->unique_bytes);
-        sf_write_format(s, " from the %s; the %s's packets were not captured",
-                        client == seen ? "client" : "server", client == seen ? "server" : "client");
-        if (unseen->stream_bytes > 0) {
-            sf_write(s, ", ");
-            say_count(s, unseen->stream_bytes);
-            sf_write(s, " of its were acknowledged");
-        }
-        return;
-    }
-    if (client->unique_bytes == 0 && server->unique_bytes == 0) {
+        say_octets_of_one(s, r, client->packets > 0 ? SF_CLIENT : SF_SERVER);
+    } else if (client->unique_bytes == 0 && server->unique_bytes == 0) {
         bool missing = client->missing_bytes > 0 || server->missing_bytes > 0;
-        sf_write_format(s, missing ? "no data was captured" : "no data was sent");
-        return;
+        sf_write(s, missing ? "no data was captured" : "no data was sent");
+    } else {
+        say_count(s, client->unique_bytes);
+        say_number(s, " from the client, ", server->unique_bytes, " from the server");
     }
-    say_count(s, client->unique_bytes);
-    sf_write_format(s, " from the client, %llu from the server",
-                    (unsigned long long)server->unique_bytes);
 }
 
 /* --- openings that did not succeed -------------------------------------------------------------
@@ -111,61 +131,60 @@ static void say_unanswered(struct sf_writer *s, const struct sf_record *r)
 {
     const struct sf_record_end *client = &r->end[SF_CLIENT];
     if (r->reset_by != NULL) {
-        sf_write_format(s, "Client gave its own SYN up by RST (packet %llu) before any answer.",
-                        (unsigned long long)r->reset_packet);
+        say_number(s, "Client gave its own SYN up by RST (packet ", r->reset_packet,
+                   ") before any answer.");
         return;
     }
-    sf_write_format(s, "Nothing answered the client's SYN (packet %llu)",
-                    (unsigned long long)r->first_packet);
+    say_number(s, "Nothing answered the client's SYN (packet ", r->first_packet, ")");
     if (client->syns > 1) {
-        sf_write_format(s, ", sent %llu times over ", (unsigned long long)client->syns);
+        say_number(s, ", sent ", client->syns, " times over ");
         say_span(s, r->duration_ns);
     }
     const struct sf_anomaly_entry *icmp = anomaly(r, SF_ANOMALY_ICMP_ERROR);
-    if (icmp != NULL)
-        sf_write_format(s, " but %s (packet %llu)", icmp->detail,
-                        (unsigned long long)icmp->first_packet);
-    sf_write_format(s, icmp != NULL ? "." : ": filtered, or no such host.");
+    if (icmp == NULL) {
+        sf_write(s, ": filtered, or no such host.");
+        return;
+    }
+    sf_write(s, " but ");
+    sf_write(s, icmp->detail);
+    say_number(s, " (packet ", icmp->first_packet, ").");
 }
 
 static void say_refused(struct sf_writer *s, const struct sf_record *r)
 {
     const struct sf_anomaly_entry *refused = anomaly(r, SF_ANOMALY_REFUSED);
-    sf_write_format(s, "Server refused the connection by RST (packet %llu)",
-                    (unsigned long long)(refused != NULL ? refused->first_packet : r->last_packet));
+    say_number(s, "Server refused the connection by RST (packet ",
+               refused != NULL ? refused->first_packet : r->last_packet, ")");
     if (r->duration_ns > 0) {
         sf_write(s, ", ");
         say_span(s, r->duration_ns);
-        sf_write_format(s, " after the SYN (packet %llu)", (unsigned long long)r->first_packet);
+        say_number(s, " after the SYN (packet ", r->first_packet, ")");
     }
     sf_write(s, ": nothing listens there, or a firewall answers.");
 }
 
-static void say_incomplete(struct sf_writer *s, const struct sf_record *r)
+static void say_incomplete(struct sf_writer *s, const struct sf_flow *flow,
+                           const struct sf_record *r)
 {
     uint64_t times = r->end[SF_SERVER].syns;
-    const struct sf_timeline_entry *sent = change(r, SF_CAUSE_SENT_SYN_ACK, "server");
-    unsigned long long packet = sent != NULL ? sent->packet : r->first_packet;
+    const struct sf_timeline_entry *sent = change(r, SF_CAUSE_SENT_SYN_ACK, SF_SERVER);
+    uint64_t packet = sent != NULL ? sent->packet : r->first_packet;
     if (r->reset_by != NULL) {
-        sf_write_format(
-            s,
-            "%s answered the handshake by RST (packet %llu) after the SYN-ACK (packet %llu): "
-            "a scan, or an end that gave up.",
-            capital(r->reset_by), (unsigned long long)r->reset_packet, packet);
+        say_capital(s, reset_role(flow));
+        say_number(s, " answered the handshake by RST (packet ", r->reset_packet, ")");
+        say_number(s, " after the SYN-ACK (packet ", packet, "): a scan, or an end that gave up.");
         return;
     }
     const struct sf_anomaly_entry *bad = anomaly(r, SF_ANOMALY_SYN_ACK_BAD_ACK);
     if (bad != NULL) {
-        sf_write_format(
-            s,
-            "The server's SYN-ACK (packet %llu) acknowledges a number that the client never sent: "
-            "no connection by the rules.",
-            (unsigned long long)bad->first_packet);
+        say_number(s, "The server's SYN-ACK (packet ", bad->first_packet,
+                   ") acknowledges a number that the client never sent: "
+                   "no connection by the rules.");
         return;
     }
-    sf_write_format(s, "The server's SYN-ACK (packet %llu", packet);
+    say_number(s, "The server's SYN-ACK (packet ", packet, "");
     if (times > 1)
-        sf_write_format(s, ", sent %llu times", (unsigned long long)times);
+        say_number(s, ", sent ", times, " times");
     sf_write(s, ") was never acknowledged: the connection stayed embryonic.");
 }
 
@@ -174,69 +193,78 @@ static void say_incomplete(struct sf_writer *s, const struct sf_record *r)
 
 static void say_fin(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
-    const char *first = r->close_first, *second = other_role(first);
+    enum sf_role first = sf_role_of(flow, flow->first_fin), second = other(first);
     const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, first),
                                    *b = change(r, SF_CAUSE_SENT_FIN, second);
-    sf_write_format(s, "%s closed first", capital(first));
+    say_capital(s, first);
+    sf_write(s, " closed first");
     if (a != NULL)
-        sf_write_format(s, " (FIN, packet %llu)", (unsigned long long)a->packet);
-    sf_write_format(s, ", the %s followed", second);
+        say_number(s, " (FIN, packet ", a->packet, ")");
+    sf_write(s, ", the ");
+    say_role(s, second);
+    sf_write(s, " followed");
     if (b != NULL)
-        sf_write_format(s, " (packet %llu)", (unsigned long long)b->packet);
+        say_number(s, " (packet ", b->packet, ")");
     if (a != NULL && b != NULL && b->t_ns > a->t_ns) {
         sf_write(s, " ");
         say_span(s, b->t_ns - a->t_ns);
         sf_write(s, " later");
     }
     bool neither = !flow->ep[0].fin_acked && !flow->ep[1].fin_acked;
-    sf_write_format(s, strcmp(r->close_how, "fin") == 0 ? "; both FINs were acknowledged: "
-                       : neither                        ? "; neither FIN was acknowledged: "
-                                 : "; the last FIN's acknowledgement was not seen: ");
+    if (r->closing == SF_CLOSING_FIN)
+        sf_write(s, "; both FINs were acknowledged: ");
+    else
+        sf_write(s, neither ? "; neither FIN was acknowledged: "
+                            : "; the last FIN's acknowledgement was not seen: ");
     say_octets(s, r);
     sf_write(s, ".");
 }
 
 static void say_simultaneous_close(struct sf_writer *s, const struct sf_record *r)
 {
-    const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, "client"),
-                                   *b = change(r, SF_CAUSE_SENT_FIN, "server");
+    const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, SF_CLIENT),
+                                   *b = change(r, SF_CAUSE_SENT_FIN, SF_SERVER);
     sf_write(s, "Both ends closed at once: their FINs crossed");
-    if (a != NULL && b != NULL)
-        sf_write_format(s, " (packets %llu and %llu)", (unsigned long long)a->packet,
-                        (unsigned long long)b->packet);
+    if (a != NULL && b != NULL) {
+        say_number(s, " (packets ", a->packet, " and ");
+        say_number(s, "", b->packet, ")");
+    }
     sf_write(s, "; ");
     say_octets(s, r);
     sf_write(s, ".");
 }
 
-static void say_half_closed(struct sf_writer *s, const struct sf_record *r)
+static void say_half_closed(struct sf_writer *s, const struct sf_flow *flow,
+                            const struct sf_record *r)
 {
-    const char *first = r->close_first;
+    enum sf_role first = sf_role_of(flow, flow->first_fin), peer = other(first);
     const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, first);
-    unsigned long long packet = fin != NULL ? fin->packet : r->last_packet;
-    const struct sf_record_end *end = end_of(r, first), *other = end_of(r, other_role(first));
-    sf_write_format(s, "%s closed its direction (FIN, packet %llu", capital(first), packet);
-    if (end->fins > 1)
-        sf_write_format(s, ", sent %llu times", (unsigned long long)end->fins);
-    if (other->packets == 0)
-        sf_write_format(s, "); what the %s did then was not captured.", other_role(first));
-    else if (anomaly(r, SF_ANOMALY_FIN_UNACKNOWLEDGED) != NULL)
+    say_capital(s, first);
+    say_number(s, " closed its direction (FIN, packet ", fin != NULL ? fin->packet : r->last_packet,
+               "");
+    if (r->end[first].fins > 1)
+        say_number(s, ", sent ", r->end[first].fins, " times");
+    if (r->end[peer].packets > 0 && anomaly(r, SF_ANOMALY_FIN_UNACKNOWLEDGED) != NULL) {
         sf_write(s, "); the FIN was never acknowledged.");
-    else
-        sf_write_format(s, "); the %s's was still open when the capture ended.", other_role(first));
+        return;
+    }
+    sf_write(s, r->end[peer].packets == 0 ? "); what the " : "); the ");
+    say_role(s, peer);
+    sf_write(s, r->end[peer].packets == 0 ? " did then was not captured."
+                                          : "'s was still open when the capture ended.");
 }
 
-static void say_reset_when(struct sf_writer *s, const struct sf_flow *flow,
-                           const struct sf_record *r)
+static void say_reset_when(struct sf_writer *s, const struct sf_flow *flow)
 {
-    const char *peer = other_role(r->reset_by);
-    const struct sf_endpoint *ep =
-        &flow->ep[strcmp(peer, "client") == 0 ? flow->client : 1 - flow->client];
+    enum sf_dir peer = sf_dir_other((enum sf_dir)flow->reset.by);
+    const struct sf_endpoint *ep = &flow->ep[peer];
     if (ep->data_packets == 0 || flow->reset.ts_ns < ep->last_data_ns)
         return;
     sf_write(s, " ");
     say_span(s, flow->reset.ts_ns - ep->last_data_ns);
-    sf_write_format(s, " after the %s's last data", peer);
+    sf_write(s, " after the ");
+    say_role(s, sf_role_of(flow, (int)peer));
+    sf_write(s, "'s last data");
 }
 
 static void say_outstanding(struct sf_writer *s, const struct sf_flow *flow)
@@ -252,52 +280,53 @@ static void say_outstanding(struct sf_writer *s, const struct sf_flow *flow)
         say_count(s, from_client);
         sf_write(s, " from the client");
     }
-    sf_write_format(s, from_client > 0 && from_server > 0 ? " and " : "");
+    sf_write(s, from_client > 0 && from_server > 0 ? " and " : "");
     if (from_server > 0) {
         say_count(s, from_server);
         sf_write(s, " from the server");
     }
-    sf_write_format(s, from_client + from_server == 1 ? " was" : " were");
+    sf_write(s, from_client + from_server == 1 ? " was" : " were");
     sf_write(s, " never acknowledged.");
 }
 
-static void say_half_open(struct sf_writer *s, const struct sf_record *r, bool reopened)
+static void say_half_open(struct sf_writer *s, const struct sf_flow *flow,
+                          const struct sf_record *r, bool reopened)
 {
-    sf_write_format(
-        s,
-        reopened
-            ? "Half-open: the %s had opened anew and answered the old connection by RST "
-              "(packet %llu)"
-            : "Half-open: the %s answered by RST (packet %llu), as if it had no such connection",
-        r->reset_by, (unsigned long long)r->reset_packet);
+    sf_write(s, "Half-open: the ");
+    say_role(s, reset_role(flow));
+    sf_write(s, reopened ? " had opened anew and answered the old connection by RST"
+                         : " answered by RST");
+    say_number(s, " (packet ", r->reset_packet,
+               reopened ? ")" : "), as if it had no such connection");
 }
 
 static void say_reset_by(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
-    const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, r->reset_by);
-    bool late = strcmp(r->reset_kind, "late_data") == 0;
-    bool after_fin = late || strcmp(r->reset_kind, "after_fin") == 0;
+    enum sf_role by = reset_role(flow);
+    const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, by);
+    bool late = flow->reset.kind == SF_RESET_LATE_DATA;
+    bool after_fin = late || flow->reset.kind == SF_RESET_AFTER_FIN;
+    say_capital(s, by);
     if (after_fin && fin != NULL)
-        sf_write_format(s, "%s closed (FIN, packet %llu), then reset the connection",
-                        capital(r->reset_by), (unsigned long long)fin->packet);
+        say_number(s, " closed (FIN, packet ", fin->packet, "), then reset the connection");
     else
-        sf_write_format(s, "%s reset the connection", capital(r->reset_by));
+        sf_write(s, " reset the connection");
     if (!after_fin)
-        say_reset_when(s, flow, r);
-    sf_write_format(s, " (packet %llu)%s", (unsigned long long)r->reset_packet,
-                    late ? " when more data came" : "");
+        say_reset_when(s, flow);
+    say_number(s, " (packet ", r->reset_packet, late ? ") when more data came" : ")");
 }
 
 static void say_reset(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     const struct sf_anomaly_entry *half_open = anomaly(r, SF_ANOMALY_HALF_OPEN);
-    if (strcmp(r->reset_kind, "lone") == 0) {
-        sf_write_format(s, "A lone RST from the %s (packet %llu): its connection was not captured.",
-                        r->reset_by, (unsigned long long)r->reset_packet);
+    if (flow->reset.kind == SF_RESET_LONE) {
+        sf_write(s, "A lone RST from the ");
+        say_role(s, reset_role(flow));
+        say_number(s, " (packet ", r->reset_packet, "): its connection was not captured.");
         return;
     }
-    if (half_open != NULL && strcmp(r->reset_kind, "no_connection") == 0)
-        say_half_open(s, r, strstr(half_open->detail, "kind=reopen") != NULL);
+    if (half_open != NULL && flow->reset.kind == SF_RESET_NO_CONNECTION)
+        say_half_open(s, flow, r, strstr(half_open->detail, "kind=reopen") != NULL);
     else
         say_reset_by(s, flow, r);
     say_outstanding(s, flow);
@@ -314,12 +343,15 @@ static void say_open(struct sf_writer *s, const struct sf_flow *flow, const stru
         [SF_NOT_ENDED] = "Still open",
     };
     const struct sf_anomaly_entry *silent = anomaly(r, SF_ANOMALY_PEER_SILENT);
-    if (silent != NULL)
-        sf_write_format(s, "%s fell silent: %s (packet %llu); ",
-                        capital(other_role(sf_role_name(silent->end))), silent->detail,
-                        (unsigned long long)silent->first_packet);
-    else
-        sf_write_format(s, "%s; ", left[flow->ended_by]);
+    if (silent != NULL) {
+        say_capital(s, other(silent->end));
+        sf_write(s, " fell silent: ");
+        sf_write(s, silent->detail);
+        say_number(s, " (packet ", silent->first_packet, ")");
+    } else {
+        sf_write(s, left[flow->ended_by]);
+    }
+    sf_write(s, "; ");
     say_octets(s, r);
     sf_write(s, ".");
 }
@@ -329,30 +361,31 @@ static void say_open(struct sf_writer *s, const struct sf_flow *flow, const stru
 
 static void say_opening(struct sf_writer *s, const struct sf_record *r)
 {
-    static const struct {
-        const char *how, *text;
-    } unusual[] = {
-        {"midstream", "The capture began after the opening. "},
-        {"one_sided", "Only one direction was captured. "},
-        {"simultaneous", "Both ends opened at once. "},
-        {"split", "Opened by a split handshake. "},
-        {"fast_open", "Opened with data in the SYN (fast open). "},
-        {"syn_ack_only", "The client's SYN was not captured. "},
+    static const char *const unusual[SF_OPENING_COUNT] = {
+        [SF_OPENING_MIDSTREAM] = "The capture began after the opening. ",
+        [SF_OPENING_ONE_SIDED] = "Only one direction was captured. ",
+        [SF_OPENING_SIMULTANEOUS] = "Both ends opened at once. ",
+        [SF_OPENING_SPLIT] = "Opened by a split handshake. ",
+        [SF_OPENING_FAST_OPEN] = "Opened with data in the SYN (fast open). ",
+        [SF_OPENING_SYN_ACK_ONLY] = "The client's SYN was not captured. ",
     };
-    for (size_t i = 0; i < sizeof unusual / sizeof unusual[0]; i++)
-        if (strcmp(r->open_how, unusual[i].how) == 0)
-            sf_write_format(s, "%s", unusual[i].text);
+    if (unusual[r->opening] != NULL)
+        sf_write(s, unusual[r->opening]);
 }
 
 static void say_anomaly(struct sf_writer *s, const struct sf_anomaly_entry *entry)
 {
-    const char *role = sf_role_name(entry->end);
     bool has_kind = strncmp(entry->detail, "kind=", 5) == 0;
-    const char *detail = has_kind ? strstr(entry->detail, ": ") + 2 : entry->detail;
-    sf_write_format(s, " %s: %s (packet%s %llu", role == NULL ? "On the way" : capital(role),
-                    detail, entry->count > 1 ? "s" : "", (unsigned long long)entry->first_packet);
+    sf_write(s, " ");
+    if (entry->end == SF_ROLE_NONE)
+        sf_write(s, "On the way");
+    else
+        say_capital(s, entry->end);
+    sf_write(s, ": ");
+    sf_write(s, has_kind ? strstr(entry->detail, ": ") + 2 : entry->detail);
+    say_number(s, entry->count > 1 ? " (packets " : " (packet ", entry->first_packet, "");
     if (entry->count > 1)
-        sf_write_format(s, " to %llu", (unsigned long long)entry->last_packet);
+        say_number(s, " to ", entry->last_packet, "");
     sf_write(s, ").");
 }
 
@@ -364,7 +397,7 @@ static bool is_told(const struct sf_record *r, enum sf_anomaly name)
 {
     bool silence = name == SF_ANOMALY_PEER_SILENT || name == SF_ANOMALY_HALF_OPEN;
     bool ended = name == SF_ANOMALY_HALF_OPEN && r->reset_by != NULL;
-    bool open = strcmp(r->close_how, "none") == 0;
+    bool open = r->closing == SF_CLOSING_NONE;
     return ended || (silence && open && anomaly(r, SF_ANOMALY_PEER_SILENT) != NULL);
 }
 
@@ -386,57 +419,50 @@ static void say_trouble(struct sf_writer *s, const struct sf_record *r)
         }
 }
 
-static bool is_stillborn(const char *how)
-{
-    return strcmp(how, "unanswered") == 0 || strcmp(how, "refused") == 0 ||
-           strcmp(how, "incomplete") == 0;
-}
-
 static bool is_synack_alone(const struct sf_record *r)
 {
-    return strcmp(r->open_how, "syn_ack_only") == 0 && r->end[SF_CLIENT].data_packets == 0 &&
+    return r->opening == SF_OPENING_SYN_ACK_ONLY && r->end[SF_CLIENT].data_packets == 0 &&
            r->end[SF_CLIENT].acks == 0;
 }
 
-static void say_ending(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
+static void say_closing(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
-    if (is_synack_alone(r) && r->reset_by == NULL)
-        sf_write_format(s, "A SYN-ACK (packet %llu) that nothing followed: backscatter, or a scan.",
-                        (unsigned long long)r->first_packet);
-    else if (r->reset_by != NULL)
-        say_reset(s, flow, r);
-    else if (strcmp(r->close_how, "fin") == 0 || strcmp(r->close_how, "fin_unacked") == 0)
-        say_fin(s, flow, r);
-    else if (strcmp(r->close_how, "simultaneous") == 0)
-        say_simultaneous_close(s, r);
-    else if (strcmp(r->close_how, "half_closed") == 0)
-        say_half_closed(s, r);
-    else
-        say_open(s, flow, r);
+    switch (r->closing) {
+    case SF_CLOSING_FIN:
+    case SF_CLOSING_FIN_UNACKED: say_fin(s, flow, r); return;
+    case SF_CLOSING_SIMULTANEOUS: say_simultaneous_close(s, r); return;
+    case SF_CLOSING_HALF_CLOSED: say_half_closed(s, flow, r); return;
+    case SF_CLOSING_RESET: say_reset(s, flow, r); return;
+    case SF_CLOSING_NONE:
+    case SF_CLOSING_COUNT: say_open(s, flow, r); return;
+    }
 }
 
-static void say_stillborn(struct sf_writer *s, const struct sf_record *r)
+static void say_story(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
-    if (strcmp(r->open_how, "unanswered") == 0)
-        say_unanswered(s, r);
-    else if (strcmp(r->open_how, "refused") == 0)
-        say_refused(s, r);
+    say_opening(s, r);
+    if (is_synack_alone(r) && r->reset_by == NULL)
+        say_number(s, "A SYN-ACK (packet ", r->first_packet,
+                   ") that nothing followed: backscatter, or a scan.");
     else
-        say_incomplete(s, r);
+        say_closing(s, flow, r);
+    say_trouble(s, r);
 }
 
 void sf_record_verdict(const struct sf_flow *flow, struct sf_record *r)
 {
     struct sf_writer s = sf_writer_of(r->verdict, sizeof r->verdict);
-    if (is_stillborn(r->open_how)) {
-        say_stillborn(&s, r);
-    } else {
-        say_opening(&s, r);
-        say_ending(&s, flow, r);
-        say_trouble(&s, r);
-    }
-    if (flow->dropped > 0)
-        sf_write_format(
-            &s, " The capture dropped %llu packet%s meanwhile: what is missing may be among them.",
-            (unsigned long long)flow->dropped, flow->dropped == 1 ? "" : "s");
+    if (r->opening == SF_OPENING_UNANSWERED)
+        say_unanswered(&s, r);
+    else if (r->opening == SF_OPENING_REFUSED)
+        say_refused(&s, r);
+    else if (r->opening == SF_OPENING_INCOMPLETE)
+        say_incomplete(&s, flow, r);
+    else
+        say_story(&s, flow, r);
+    if (flow->dropped == 0)
+        return;
+    say_number(&s, " The capture dropped ", flow->dropped,
+               flow->dropped == 1 ? " packet" : " packets");
+    sf_write(&s, " meanwhile: what is missing may be among them.");
 }

@@ -16,7 +16,7 @@ HEADERS = {
     "error.h": "ground", "time.h": "ground", "bytes.h": "ground", "seq.h": "ground",
     "tcp.h": "ground", "quantile.h": "ground", "near.h": "ground",
     "port.h": "ground", "pack.h": "ground", "writer.h": "ground", "address.h": "ground",
-    "hash.h": "ground",
+    "hash.h": "ground", "digits.h": "ground",
     "capture.h": "capture",
     "segment.h": "decode", "decode.h": "decode",
     "flow.h": "flow", "flow_table.h": "flow", "shelf.h": "flow",
