@@ -44,7 +44,8 @@ static void add_up(struct sums *sums, sf_ns value)
         sums->min_ns = value;
     if (value > sums->max_ns)
         sums->max_ns = value;
-    sums->sum_ns = value > INT64_MAX - sums->sum_ns ? INT64_MAX : sums->sum_ns + value; /* 292 y */
+    if (__builtin_add_overflow(sums->sum_ns, value, &sums->sum_ns))
+        sums->sum_ns = INT64_MAX; /* 292 years */
     double seconds = (double)value / (double)SF_SEC;
     sums->squares += seconds * seconds;
 }
@@ -129,18 +130,30 @@ static sf_ns histogram_quantile(const struct sf_histogram *histogram, uint64_t r
     return middle < min ? min : middle > max ? max : middle;
 }
 
-/* Shell's: the arrays are short, and most are nearly sorted. */
-static void sort(sf_ns *values, unsigned count)
+/* Moves the value to place k that stands there when all are sorted, with no larger one before it
+ * and no smaller one behind it, and returns it (Hoare's FIND). */
+static sf_ns select_rank(sf_ns *values, int begin, int end, int k)
 {
-    static const unsigned gaps[] = {57, 23, 10, 4, 1};
-    for (unsigned g = 0; g < sizeof gaps / sizeof gaps[0]; g++)
-        for (unsigned i = gaps[g]; i < count; i++) {
+    for (int low = begin, high = end - 1; low < high;) {
+        sf_ns pivot = values[k];
+        int i = low, j = high;
+        while (i <= j) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i > j)
+                break;
             sf_ns value = values[i];
-            unsigned at = i;
-            for (; at >= gaps[g] && values[at - gaps[g]] > value; at -= gaps[g])
-                values[at] = values[at - gaps[g]];
-            values[at] = value;
+            values[i++] = values[j];
+            values[j--] = value;
         }
+        if (j < k)
+            low = i;
+        if (k < i)
+            high = j;
+    }
+    return values[k];
 }
 
 static void find_quantiles(const struct sf_samples *s, struct sf_times *out)
@@ -151,11 +164,12 @@ static void find_quantiles(const struct sf_samples *s, struct sf_times *out)
         out->p95_ns = histogram_quantile(s->at.histogram, most);
         return;
     }
-    sf_ns sorted[SF_SAMPLES_EXACT];
-    memcpy(sorted, sf_samples_values(s), s->count * sizeof *sorted);
-    sort(sorted, (unsigned)s->count);
-    out->p50_ns = sorted[half - 1];
-    out->p95_ns = sorted[most - 1];
+    sf_ns values[SF_SAMPLES_EXACT];
+    int count = (int)s->count;
+    memcpy(values, sf_samples_values(s), s->count * sizeof *values);
+    out->p50_ns = select_rank(values, 0, count, (int)half - 1);
+    out->p95_ns =
+        most == s->count ? out->max_ns : select_rank(values, (int)half - 1, count, (int)most - 1);
 }
 
 static sf_ns deviation(const struct sums *sums, uint64_t count)
