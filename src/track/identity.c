@@ -11,19 +11,24 @@ enum { TCP_PROTOCOL = 6 };
 static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char base64_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* RFC 4648 with padding; out holds 4 * ceil(len / 3) + 1 octets. */
-static void encode(char *out, const uint8_t *data, size_t len, const char *alphabet)
+/* RFC 4648: three octets are four digits, two are three and '='. Each returns where the text goes
+ * on. */
+static char *encode_three(char *out, const uint8_t *data, const char *alphabet)
 {
-    for (size_t i = 0; i < len; i += 3) {
-        size_t left = len - i;
-        uint32_t v = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
-                     (left > 2 ? data[i + 2] : 0);
-        *out++ = alphabet[v >> 18];
-        *out++ = alphabet[v >> 12 & 63];
-        *out++ = left > 1 ? alphabet[v >> 6 & 63] : '=';
-        *out++ = left > 2 ? alphabet[v & 63] : '=';
-    }
-    *out = '\0';
+    uint32_t v = (uint32_t)data[0] << 16 | (uint32_t)data[1] << 8 | data[2];
+    out[0] = alphabet[v >> 18];
+    out[1] = alphabet[v >> 12 & 63];
+    out[2] = alphabet[v >> 6 & 63];
+    out[3] = alphabet[v & 63];
+    return out + 4;
+}
+
+static char *encode_two(char *out, const uint8_t *data, const char *alphabet)
+{
+    const uint8_t padded[3] = {data[0], data[1], 0};
+    out = encode_three(out, padded, alphabet);
+    out[-1] = '=';
+    return out;
 }
 
 static void put_be16(uint8_t *out, uint16_t v)
@@ -32,10 +37,18 @@ static void put_be16(uint8_t *out, uint16_t v)
     out[1] = (uint8_t)v;
 }
 
+static void put_be32(uint8_t *out, uint32_t v)
+{
+    out[0] = (uint8_t)(v >> 24);
+    out[1] = (uint8_t)(v >> 16);
+    out[2] = (uint8_t)(v >> 8);
+    out[3] = (uint8_t)v;
+}
+
 static void put_be64(uint8_t *out, uint64_t v)
 {
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t)(v >> (56 - 8 * i));
+    put_be32(out, (uint32_t)(v >> 32));
+    put_be32(out + 4, (uint32_t)v);
 }
 
 /* SHA-1 of a message that fits one block with its padding (FIPS 180-4 §5.1.1): libmd pads octet by
@@ -50,8 +63,8 @@ static void sha1(const uint8_t *data, size_t len, uint8_t digest[SHA1_DIGEST_LEN
     SHA1_CTX ctx;
     SHA1Init(&ctx);
     SHA1Transform(ctx.state, block);
-    for (int i = 0; i < SHA1_DIGEST_LENGTH; i++)
-        digest[i] = (uint8_t)(ctx.state[i / 4] >> (24 - 8 * (i % 4)));
+    for (int i = 0; i < SHA1_DIGEST_LENGTH / 4; i++)
+        put_be32(digest + 4 * i, ctx.state[i]);
 }
 
 /* Community ID v1, seed 0: seed, both addresses, protocol, padding, both ports, the smaller end
@@ -67,8 +80,11 @@ void sf_record_community_id(const struct sf_flow_key *key, char out[40])
     put_be16(input + n + 4, key->port[1]);
     uint8_t digest[SHA1_DIGEST_LENGTH];
     sha1(input, n + 6, digest);
-    memcpy(out, "1:", 2);
-    encode(out + 2, digest, sizeof digest, base64);
+    *out++ = '1';
+    *out++ = ':';
+    for (int i = 0; i < 18; i += 3)
+        out = encode_three(out, digest + i, base64);
+    *encode_two(out, digest + 18, base64) = '\0';
 }
 
 /* One number for where the key lives: IP version and tunnels. */
@@ -96,5 +112,7 @@ void sf_record_uid(const struct sf_flow *flow, char out[24])
     put_be64(input + n + 12, (uint64_t)flow->first_ns ^ (uint64_t)isn << 32);
     uint8_t digest[SF_DIGEST];
     sf_hash_digest(input, n + 20, digest);
-    encode(out, digest, 12, base64_url);
+    for (int i = 0; i < 12; i += 3)
+        out = encode_three(out, digest + i, base64_url);
+    *out = '\0';
 }

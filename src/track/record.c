@@ -392,6 +392,8 @@ static void fill_closing(const struct sf_flow *flow, struct sf_record *out)
     out->close_first =
         flow->first_fin == SF_NO_FIN ? NULL : sf_role_name(sf_role_of(flow, flow->first_fin));
     out->ended_by = ended[flow->ended_by];
+    out->reset_by = out->reset_kind = out->reset_validity = out->reset_effect = NULL;
+    out->reset_packet = SF_COUNT_UNKNOWN;
     if (!has_reset(flow))
         return;
     const struct sf_reset *reset = &flow->reset;
@@ -438,15 +440,16 @@ static void fill_anomalies(struct sf_tracker *t, const struct sf_flow *flow, str
     t->anomalies =
         room_for(t->anomalies, &t->anomaly_capacity, flow->note_count, sizeof *t->anomalies);
     size_t count = flow->note_count < t->anomaly_capacity ? flow->note_count : t->anomaly_capacity;
+    out->severity = SF_SEVERITY_OK;
     for (size_t i = 0; i < count; i++) {
         const struct sf_noted *noted = &flow->notes[i];
         struct sf_anomaly_entry *entry = &t->anomalies[i];
-        *entry = (struct sf_anomaly_entry){.name = (enum sf_anomaly)noted->name,
-                                           .end = sf_role_of(flow, noted->end),
-                                           .severity = (enum sf_severity)noted->severity,
-                                           .count = noted->count,
-                                           .first_packet = noted->first_packet,
-                                           .last_packet = noted->last_packet};
+        entry->name = (enum sf_anomaly)noted->name;
+        entry->end = sf_role_of(flow, noted->end);
+        entry->severity = (enum sf_severity)noted->severity;
+        entry->count = noted->count;
+        entry->first_packet = noted->first_packet;
+        entry->last_packet = noted->last_packet;
         sf_note_detail(flow, noted, entry->detail);
         if (entry->severity > out->severity)
             out->severity = entry->severity;
@@ -465,28 +468,17 @@ void sf_record_identify(const struct sf_flow *flow, struct sf_record *out)
     out->view_next_packet = flow->view_next_packet;
 }
 
-void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record *out)
+/* The views say it later. */
+static void clear_views(struct sf_record_views *views)
 {
-    *out = (struct sf_record){.id = flow->id,
-                              .start_ns = flow->first_ns,
-                              .end_ns = flow->last_ns,
-                              .duration_ns = flow->last_ns - flow->first_ns,
-                              .first_packet = flow->first_packet,
-                              .last_packet = flow->last_packet,
-                              .dropped_during = t->drops.is_told ? flow->dropped : SF_COUNT_UNKNOWN,
-                              .severity = SF_SEVERITY_OK,
-                              .reset_packet = SF_COUNT_UNKNOWN,
-                              .views.zeek_orig_bytes = SF_COUNT_UNKNOWN,
-                              .views.zeek_resp_bytes = SF_COUNT_UNKNOWN,
-                              .views.zeek_missed_bytes = SF_COUNT_UNKNOWN,
-                              .views.zeek_records = SF_COUNT_UNKNOWN,
-                              .views.wireshark_completeness = SF_COUNT_UNKNOWN,
-                              .key = flow->key,
-                              .client = (enum sf_dir)flow->client,
-                              .view = flow->view,
-                              .view_next_packet = flow->view_next_packet};
-    sf_record_uid(flow, out->uid);
-    sf_record_community_id(&flow->key, out->community_id);
+    views->zeek_conn_state = views->zeek_originator = NULL;
+    views->zeek_history[0] = '\0';
+    views->zeek_orig_bytes = views->zeek_resp_bytes = views->zeek_missed_bytes = SF_COUNT_UNKNOWN;
+    views->zeek_records = views->wireshark_completeness = SF_COUNT_UNKNOWN;
+}
+
+static void fill_encapsulation(const struct sf_flow *flow, struct sf_record *out)
+{
     out->vlan_count = flow->vlan_count;
     out->tunnel_count = flow->tunnel_count < SF_TUNNEL_MAX ? flow->tunnel_count : SF_TUNNEL_MAX;
     memcpy(out->vlan, flow->vlan, sizeof out->vlan);
@@ -494,12 +486,27 @@ void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record
         out->tunnel[i].type = sf_tunnel_name((enum sf_tunnel_kind)flow->tunnel_kind[i]);
         out->tunnel[i].id = flow->tunnel_id[i];
     }
+}
+
+/* Member by member: most of the record is room for texts, which need not be cleared. */
+void sf_record_fill(struct sf_tracker *t, struct sf_flow *flow, struct sf_record *out)
+{
+    sf_record_identify(flow, out);
+    sf_record_uid(flow, out->uid);
+    sf_record_community_id(&flow->key, out->community_id);
+    out->start_ns = flow->first_ns;
+    out->end_ns = flow->last_ns;
+    out->duration_ns = flow->last_ns - flow->first_ns;
+    out->last_packet = flow->last_packet;
+    out->dropped_during = t->drops.is_told ? flow->dropped : SF_COUNT_UNKNOWN;
+    fill_encapsulation(flow, out);
     fill_opening(flow, out);
     fill_closing(flow, out);
     fill_end(flow, flow->client, &out->end[SF_CLIENT]);
     fill_end(flow, 1 - flow->client, &out->end[SF_SERVER]);
     fill_timeline(t, flow, out);
     fill_anomalies(t, flow, out);
+    clear_views(&out->views);
     sf_record_verdict(flow, out);
 }
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "src/report/field_text.h"
 #include "synfin/tcp.h"
 #include "synfin/track.h"
 
@@ -313,10 +314,57 @@ static void many_drops_are_kept_within_bounds(void **state)
     sf_tracker_free(live.tracker);
 }
 
+/* Every field of the next record, made where `octet` stood before. */
+static void put_next_record(struct live *live, int octet, struct sf_buffer *out)
+{
+    struct sf_record record;
+    memset(&record, octet, sizeof record);
+    assert_true(sf_tracker_record(live->tracker, &record));
+    size_t count;
+    const struct sf_field *fields = sf_fields(&count);
+    for (size_t i = 0; i < count; i++) {
+        sf_put_field_text(out, &fields[i], &record);
+        sf_put_char(out, '\n');
+    }
+    assert_string_equal(record.open_how, sf_opening_name(record.opening));
+    assert_string_equal(record.close_how, sf_closing_name(record.closing));
+    sf_put_count(out, record.view_next_packet);
+    sf_put_char(out, record.view == NULL ? '-' : '+');
+}
+
+static void a_record_says_nothing_of_what_stood_there_before(void **state)
+{
+    (void)state;
+    static const int octets[] = {0x00, 0xff, 0x5a};
+    struct sf_buffer texts[3] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        struct live live = live_open();
+        sends_from(&live, 3999, 0, C, SF_TH_SYN, 99, 0, 0);
+        opens(&live, SF_SEC);
+        sends_from(&live, 4000, 2 * SF_SEC, C, SF_TH_ACK | SF_TH_PSH, 100, 500, 10);
+        sends(&live, 3 * SF_SEC, S, SF_TH_RST | SF_TH_ACK, 500, 110);
+        sends_from(&live, 4001, 4 * SF_SEC, S, SF_TH_ACK, 1, 1, 7);
+        sf_tracker_finish(live.tracker);
+        for (int k = 0; k < 3; k++)
+            put_next_record(&live, octets[i], &texts[i]);
+        expect_none(&live);
+        sf_tracker_free(live.tracker);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(texts[i].len, texts[0].len);
+        assert_memory_equal(texts[i].data, texts[0].data, texts[0].len);
+    }
+    sf_put_char(&texts[0], '\0');
+    assert_non_null(strstr(texts[0].data, "Server reset the connection"));
+    for (size_t i = 0; i < 3; i++)
+        sf_buffer_dispose(&texts[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_is_reported_soon_and_then_absorbs),
+        cmocka_unit_test(a_record_says_nothing_of_what_stood_there_before),
         cmocka_unit_test(the_segment_that_makes_the_record_due_may_be_late_itself),
         cmocka_unit_test(a_syn_after_the_record_opens_anew),
         cmocka_unit_test(a_clock_set_back_holds_no_record),
