@@ -88,8 +88,12 @@ static void fill_heap(struct sf_capture *capture)
 static size_t take_single(struct sf_input *input, struct sf_packet *batch, size_t capacity)
 {
     size_t count = 0;
-    while (count < capacity && read_packet(input, &batch[count]) == SF_STEP_PACKET) {
-        input->window.is_pinned = true;
+    for (;;) {
+        if (input->is_open && input->run != NULL)
+            count += input->run(input, batch + count, capacity - count);
+        input->window.is_pinned = count > 0;
+        if (count == capacity || read_packet(input, &batch[count]) != SF_STEP_PACKET)
+            break;
         count++;
     }
     input->report->packets += count;

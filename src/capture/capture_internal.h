@@ -145,6 +145,9 @@ struct sf_input {
     struct sf_context *context;
     struct sf_input_report *report;
     enum sf_step (*next)(struct sf_input *input, struct sf_packet *out);
+    /* Takes packets as long as they are ordinary and wholly in the window, and returns how many:
+     * next() takes the one after. NULL: next() takes all. */
+    size_t (*run)(struct sf_input *input, struct sf_packet *batch, size_t capacity);
     const char *name;                /* for messages */
     uint64_t parsed;                 /* packets */
     uint64_t record;                 /* offset of the record that is being read */
