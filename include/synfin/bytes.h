@@ -32,6 +32,11 @@ static inline uint32_t sf_be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static inline uint64_t sf_be64(const uint8_t *p)
+{
+    return (uint64_t)sf_be32(p) << 32 | sf_be32(p + 4);
+}
+
 /* Each returns false and moves nothing when fewer octets are left than it needs. */
 static inline bool sf_read_skip(struct sf_reader *r, size_t n)
 {

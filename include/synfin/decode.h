@@ -50,9 +50,12 @@ struct sf_icmp_quote {
 };
 
 struct sf_decoded {
-    struct sf_segment segment; /* valid when the verdict is OK */
-    bool has_quote;            /* verdict NOT_TCP: `quote` is valid */
-    struct sf_icmp_quote quote;
+    bool has_quote;    /* verdict NOT_TCP: `quote` is valid */
+    bool is_of_others; /* of a share that is not wanted: nothing below is valid */
+    union {
+        struct sf_segment segment; /* valid when the verdict is OK */
+        struct sf_icmp_quote quote;
+    };
 };
 
 struct sf_decoder;
@@ -61,6 +64,9 @@ struct sf_decode_options {
     bool vlan_key;         /* VLAN ids are part of the flow key */
     bool verify_checksums; /* leave segments with a wrong IPv4 or TCP checksum out */
     uint64_t hash_seed;    /* of the keyed hash: results never depend on it */
+    /* The part of all connections that is wanted, of so many, 0: all. Both directions of a
+     * connection, and ICMP errors that quote it, are of one share; see sf_flow_key_place(). */
+    unsigned share, shares;
 };
 
 /* The decoder holds what fragments need (bounded) and nothing else. NULL on lack of memory. */

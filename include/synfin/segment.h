@@ -59,20 +59,26 @@ _Static_assert(sizeof(struct sf_flow_key) == 52, "sf_flow_key is hashed as octet
  * by place, and which worker a connection belongs to, must not depend on a seed. */
 enum { SF_PLACE_BITS = 15, SF_PLACES = 1 << SF_PLACE_BITS };
 
-static inline uint32_t sf_flow_key_place(const struct sf_flow_key *key)
+/* Of the key's octets as words and what is left of them. */
+static inline uint32_t sf_place_of(const uint64_t words[6], uint32_t last)
 {
     static const uint64_t odd[] = {
         UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xbf58476d1ce4e5b9), UINT64_C(0x94d049bb133111eb),
         UINT64_C(0xff51afd7ed558ccd), UINT64_C(0xc4ceb9fe1a85ec53), UINT64_C(0xd6e8feb86659fd93),
     };
-    uint64_t words[6];
-    uint32_t last;
-    memcpy(words, key, sizeof words);
-    memcpy(&last, (const unsigned char *)key + sizeof words, sizeof last);
     uint64_t sum = last * UINT64_C(0x2545f4914f6cdd1d);
     for (unsigned i = 0; i < 6; i++)
         sum += (words[i] ^ words[i] >> 32) * odd[i];
     return (uint32_t)((sum ^ sum >> 29) * odd[0] >> (64 - SF_PLACE_BITS));
+}
+
+static inline uint32_t sf_flow_key_place(const struct sf_flow_key *key)
+{
+    uint64_t words[6];
+    uint32_t last;
+    memcpy(words, key, sizeof words);
+    memcpy(&last, (const unsigned char *)key + sizeof words, sizeof last);
+    return sf_place_of(words, last);
 }
 
 struct sf_sack_block {
@@ -102,44 +108,47 @@ struct sf_tcp_options {
     struct sf_sack_block sack[SF_SACK_MAX];
 };
 
+/* In the order of use: the lines of a segment without SACK that are read are its first ones. */
 struct sf_segment {
     struct sf_flow_key key;
-    uint64_t hash; /* keyed, of the key: the same for both directions */
     enum sf_dir dir;
+    uint64_t hash; /* keyed, of the key: the same for both directions */
 
     uint64_t packet; /* number of the packet in the input, from 1 */
     sf_ns ts_ns;
-    sf_seq seq, ack;   /* SEG.SEQ, SEG.ACK (also when the ACK bit is off: then what stood there) */
-    uint16_t flags;    /* SF_TH_ bits */
-    uint16_t window;   /* SEG.WND as sent, unscaled */
+    sf_seq ack, seq;   /* SEG.ACK (also when the ACK bit is off: then what stood there), SEG.SEQ */
     uint16_t urgent;   /* urgent pointer */
     uint16_t checksum; /* as sent */
+    uint16_t window;   /* SEG.WND as sent, unscaled */
+    uint16_t flags;    /* SF_TH_ bits */
     uint32_t payload_len; /* octets on the wire */
     uint32_t payload_cap; /* of them, captured */
-    uint32_t
-        payload_beyond_frame; /* of them, those that IP's length promises beyond the frame's end */
-    uint32_t ip_bytes;        /* octets of the innermost IP packet on the wire, header included */
-    uint16_t ip_id;           /* 0 for IPv6 without fragment header */
-    uint8_t ttl;              /* or hop limit */
-    uint8_t ip_ecn;           /* the two ECN bits of the IP header; 3 is CE */
+    uint32_t ip_bytes;    /* octets of the innermost IP packet on the wire, header included */
+    uint16_t ip_id;       /* 0 for IPv6 without fragment header */
+    uint8_t ttl;          /* or hop limit */
+    uint8_t ip_ecn;       /* the two ECN bits of the IP header; 3 is CE */
+    uint16_t interface;   /* a number for each of the inputs' interfaces, those in `any` too */
     uint8_t tcp_header_len;
-    bool from_fragments; /* put together from IP fragments */
-    bool length_guessed; /* IP total length was 0 (offload): lengths are the frame's */
-    uint16_t interface;  /* a number for each of the inputs' interfaces, those in `any` too */
-    uint8_t vlan_count;  /* outer first; also when VLANs are not part of the key */
-    uint8_t tunnel_count;
-    uint16_t vlan[SF_VLAN_MAX];
-    struct {
-        uint8_t kind; /* enum sf_tunnel_kind */
-        uint32_t id;
-    } tunnel[SF_TUNNEL_MAX]; /* outer first */
-    struct sf_tcp_options options;
 
     /* Borrowed from the packet: the innermost IP header and what was captured from there on. */
     const uint8_t *ip;
     uint32_t ip_cap;
     uint32_t
         tcp_offset; /* of the TCP header from ip; its octets are contiguous unless from_fragments */
+
+    /* What is 0 in nearly all segments. */
+    uint32_t
+        payload_beyond_frame; /* of payload_len, what IP's length promises beyond the frame's end */
+    bool from_fragments;      /* put together from IP fragments */
+    bool length_guessed;      /* IP total length was 0 (offload): lengths are the frame's */
+    uint8_t vlan_count;       /* outer first; also when VLANs are not part of the key */
+    uint8_t tunnel_count;
+    struct {
+        uint8_t kind; /* enum sf_tunnel_kind */
+        uint32_t id;
+    } tunnel[SF_TUNNEL_MAX]; /* outer first */
+    uint16_t vlan[SF_VLAN_MAX];
+    struct sf_tcp_options options;
 };
 
 /* Octets of sequence space: SYN and FIN take one each (RFC 9293 §3.4). */

@@ -136,10 +136,13 @@ struct sf_tracker *sf_tracker_new(const struct sf_track_options *options);
 void sf_tracker_free(struct sf_tracker *tracker);
 
 /* Hints that the segment's connection will be needed soon: in this order, with other work between
- * them, since each step reads what the one before has asked for. */
-enum sf_prefetch_step { SF_PREFETCH_PLACE, SF_PREFETCH_FLOW, SF_PREFETCH_PARTS };
-void sf_tracker_prefetch(const struct sf_tracker *tracker, const struct sf_segment *seg,
-                         enum sf_prefetch_step step);
+ * them, since each step reads what the one before has asked for. The second one tells which
+ * connection the third is for, which is only a guess, or NULL. */
+struct sf_flow;
+void sf_tracker_prefetch_place(const struct sf_tracker *tracker, const struct sf_segment *seg);
+const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *tracker,
+                                               const struct sf_segment *seg);
+void sf_tracker_prefetch_parts(const struct sf_flow *flow);
 
 /* Gives one segment to its connection, opening one where there is none. Time moves on to the
  * segment's, which may first end lingering connections: fetch records and events after each call.

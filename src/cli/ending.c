@@ -33,7 +33,7 @@ static void summarize(const struct sf_ending *ending, struct sf_summary *out)
     struct sf_capture_totals captured = sf_capture_totals(intake->capture);
     *out = (struct sf_summary){
         .packets = sf_intake_packets(intake),
-        .tcp_packets = intake->tcp_packets,
+        .tcp_packets = intake->verdicts[SF_VERDICT_OK],
         .connections = ending->tracked.connections,
         .capture_duplicates = ending->tracked.capture_duplicates,
         .dropped = captured.dropped,
@@ -48,7 +48,8 @@ static void summarize(const struct sf_ending *ending, struct sf_summary *out)
         .close_how = ending->tally->close_how,
         .anomalies = ending->tally->anomalies,
     };
-    memcpy(out->undecoded, intake->undecoded, sizeof out->undecoded);
+    memcpy(out->undecoded, intake->verdicts, sizeof out->undecoded);
+    out->undecoded[SF_VERDICT_OK] = 0;
     out->inputs = sf_capture_reports(intake->capture, &out->input_count);
     out->truncated_input = any_input_damaged(out->inputs, out->input_count);
     out->findings = sf_findings_list(ending->findings, &out->finding_count);
@@ -97,6 +98,6 @@ void sf_ending_tell_statistics(const struct sf_intake *intake, uint64_t connecti
     fprintf(stderr,
             "synfin: %" PRIu64 " packets, %" PRIu64 " of TCP, %" PRIu64
             " connections reported, %" PRIu64 " packets dropped\n",
-            sf_intake_packets(intake), intake->tcp_packets, connections,
+            sf_intake_packets(intake), intake->verdicts[SF_VERDICT_OK], connections,
             sf_capture_totals(intake->capture).dropped);
 }

@@ -4,11 +4,14 @@
 
 #include <stdlib.h>
 
+/* What a packet turned out to be. */
+enum kind { NOTHING, SEGMENT, QUOTE, OF_OTHERS };
+
 struct sf_intake_batch {
     struct sf_packet packets[SF_INTAKE_BATCH];
+    uint8_t kinds[SF_INTAKE_BATCH];               /* enum kind */
+    const struct sf_flow *flows[SF_INTAKE_BATCH]; /* of a SEGMENT, as prefetched */
     struct sf_decoded decoded[SF_INTAKE_BATCH];
-    enum sf_verdict verdicts[SF_INTAKE_BATCH];
-    bool is_others[SF_INTAKE_BATCH];
 };
 
 static struct sf_capture_options capture_options(const struct sf_cli_options *options)
@@ -44,7 +47,9 @@ int sf_intake_begin(struct sf_intake *intake, uint64_t hash_seed, struct sf_erro
 {
     struct sf_decode_options decode = {.vlan_key = intake->options->vlan_key,
                                        .verify_checksums = intake->options->verify_checksums,
-                                       .hash_seed = hash_seed};
+                                       .hash_seed = hash_seed,
+                                       .share = intake->share,
+                                       .shares = intake->shares};
     intake->first_ns = intake->last_ns = SF_NS_UNKNOWN;
     intake->decoder = sf_decoder_new(&decode);
     intake->batch = malloc(sizeof *intake->batch);
@@ -59,13 +64,11 @@ void sf_intake_dispose(struct sf_intake *intake)
     intake->batch = NULL;
 }
 
-static void note_time(struct sf_intake *intake, sf_ns t)
+/* --- bounds --- */
+
+static bool has_bounds(const struct sf_intake *intake)
 {
-    intake->latest_ns = t;
-    if (!sf_ns_known(intake->first_ns) || t < intake->first_ns)
-        intake->first_ns = t;
-    if (!sf_ns_known(intake->last_ns) || t > intake->last_ns)
-        intake->last_ns = t;
+    return intake->options->packet_limit != 0 || intake->options->duration_ns != 0;
 }
 
 /* Whether the packet lies beyond what -c or --duration allow. */
@@ -78,28 +81,43 @@ static bool is_beyond(const struct sf_intake *intake, const struct sf_packet *pa
            packet->ts_ns - intake->first_ns > options->duration_ns;
 }
 
-/* Both directions of a connection, and ICMP errors that quote it, are of one share. */
-static bool is_of_others(const struct sf_intake *intake, const struct sf_flow_key *key)
+static void note_time(struct sf_intake *intake, sf_ns t)
 {
-    return sf_flow_key_place(key) * intake->shares >> SF_PLACE_BITS != intake->share;
+    if (!sf_ns_known(intake->first_ns) || t < intake->first_ns)
+        intake->first_ns = t;
+    if (!sf_ns_known(intake->last_ns) || t > intake->last_ns)
+        intake->last_ns = t;
 }
 
-static int take_decoded(struct sf_intake *intake, size_t at, struct sf_error *err)
+/* How many of the packets are within the bounds: then that is over. Notes what the bounds and the
+ * end ask for. */
+static size_t take_bounded(struct sf_intake *intake, size_t count)
 {
-    const struct sf_intake_batch *batch = intake->batch;
-    const struct sf_taker *taker = &intake->taker;
-    const struct sf_packet *packet = &batch->packets[at];
-    const struct sf_decoded *decoded = &batch->decoded[at];
-    enum sf_verdict verdict = batch->verdicts[at];
-    bool is_segment = verdict == SF_VERDICT_OK;
-    intake->tcp_packets += is_segment;
-    intake->undecoded[verdict] += !is_segment; /* [OK] stays 0 */
-    if (!is_segment && !decoded->has_quote)
-        return 0;
-    if (batch->is_others[at])
-        return taker->other(taker->self, packet->number, packet->ts_ns, err);
-    return is_segment ? taker->segment(taker->self, &decoded->segment, packet, err)
-                      : taker->quote(taker->self, &decoded->quote, err);
+    const struct sf_packet *packets = intake->batch->packets;
+    bool is_bounded = has_bounds(intake);
+    size_t i = 0;
+    for (; i < count; i++) {
+        if (is_bounded && is_beyond(intake, &packets[i])) {
+            intake->is_over = true;
+            break;
+        }
+        intake->packets_taken += !packets[i].filtered;
+        note_time(intake, packets[i].ts_ns);
+    }
+    if (i > 0)
+        intake->latest_ns = packets[i - 1].ts_ns;
+    return i;
+}
+
+/* --- a stretch of a batch --- */
+
+static enum kind kind_of(enum sf_verdict verdict, const struct sf_decoded *decoded)
+{
+    if (decoded->is_of_others)
+        return OF_OTHERS;
+    if (verdict == SF_VERDICT_OK)
+        return SEGMENT;
+    return decoded->has_quote ? QUOTE : NOTHING;
 }
 
 /* Decodes from `begin` on. Returns where it stopped: a segment put together from fragments is
@@ -109,52 +127,53 @@ static size_t decode_stretch(struct sf_intake *intake, size_t begin, size_t end)
     struct sf_intake_batch *batch = intake->batch;
     for (size_t i = begin; i < end; i++) {
         struct sf_decoded *decoded = &batch->decoded[i];
-        batch->verdicts[i] = sf_decode(intake->decoder, &batch->packets[i], decoded);
-        if (batch->verdicts[i] == SF_VERDICT_OK && decoded->segment.from_fragments)
+        enum sf_verdict verdict = sf_decode(intake->decoder, &batch->packets[i], decoded);
+        intake->verdicts[verdict]++;
+        enum kind kind = kind_of(verdict, decoded);
+        batch->kinds[i] = (uint8_t)kind;
+        if (kind != SEGMENT)
+            continue;
+        sf_tracker_prefetch_place(intake->tracker, &decoded->segment);
+        if (decoded->segment.from_fragments)
             return i + 1;
     }
     return end;
 }
 
-/* Tells whose each segment is and fetches the memory of the own connections ahead. */
-static void look_ahead(struct sf_intake *intake, size_t begin, size_t end)
+static inline void prefetch_flow(struct sf_intake *intake, size_t i)
 {
     struct sf_intake_batch *batch = intake->batch;
-    for (size_t i = begin; i < end; i++) {
-        const struct sf_decoded *decoded = &batch->decoded[i];
-        bool is_segment = batch->verdicts[i] == SF_VERDICT_OK;
-        const struct sf_flow_key *key = is_segment ? &decoded->segment.key : &decoded->quote.key;
-        bool is_any = is_segment || decoded->has_quote;
-        batch->is_others[i] = is_any && intake->shares > 1 && is_of_others(intake, key);
-        if (is_segment && !batch->is_others[i])
-            sf_tracker_prefetch(intake->tracker, &decoded->segment, SF_PREFETCH_PLACE);
-    }
+    batch->flows[i] = batch->kinds[i] != SEGMENT
+                          ? NULL
+                          : sf_tracker_prefetch_flow(intake->tracker, &batch->decoded[i].segment);
 }
 
-static void prefetch(const struct sf_intake *intake, size_t i, size_t end,
-                     enum sf_prefetch_step step)
+static int take_decoded(struct sf_intake *intake, size_t at, struct sf_error *err)
 {
     const struct sf_intake_batch *batch = intake->batch;
-    if (i < end && batch->verdicts[i] == SF_VERDICT_OK && !batch->is_others[i])
-        sf_tracker_prefetch(intake->tracker, &batch->decoded[i].segment, step);
+    const struct sf_taker *taker = &intake->taker;
+    const struct sf_packet *packet = &batch->packets[at];
+    const struct sf_decoded *decoded = &batch->decoded[at];
+    switch ((enum kind)batch->kinds[at]) {
+    case NOTHING: return 0;
+    case SEGMENT: return taker->segment(taker->self, &decoded->segment, packet, err);
+    case QUOTE: return taker->quote(taker->self, &decoded->quote, err);
+    case OF_OTHERS: return taker->other(taker->self, packet->number, packet->ts_ns, err);
+    }
+    return 0;
 }
 
 static int take_stretch(struct sf_intake *intake, size_t begin, size_t end, struct sf_error *err)
 {
     enum { FLOW_AHEAD = 8, PARTS_AHEAD = 4 }; /* packets */
     const struct sf_intake_batch *batch = intake->batch;
-    for (size_t i = begin; i < begin + FLOW_AHEAD; i++)
-        prefetch(intake, i, end, SF_PREFETCH_FLOW);
+    for (size_t i = begin; i < end && i < begin + FLOW_AHEAD; i++)
+        prefetch_flow(intake, i);
     for (size_t i = begin; i < end; i++) {
-        const struct sf_packet *packet = &batch->packets[i];
-        prefetch(intake, i + FLOW_AHEAD, end, SF_PREFETCH_FLOW);
-        prefetch(intake, i + PARTS_AHEAD, end, SF_PREFETCH_PARTS);
-        if (is_beyond(intake, packet)) {
-            intake->is_over = true;
-            return 0;
-        }
-        intake->packets_taken += !packet->filtered;
-        note_time(intake, packet->ts_ns);
+        if (i + FLOW_AHEAD < end)
+            prefetch_flow(intake, i + FLOW_AHEAD);
+        if (i + PARTS_AHEAD < end && batch->flows[i + PARTS_AHEAD] != NULL)
+            sf_tracker_prefetch_parts(batch->flows[i + PARTS_AHEAD]);
         if (take_decoded(intake, i, err) != 0)
             return -1;
     }
@@ -165,9 +184,9 @@ int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, str
 {
     size_t most = capacity < SF_INTAKE_BATCH ? capacity : SF_INTAKE_BATCH;
     *count = sf_capture_next(intake->capture, intake->batch->packets, most);
-    for (size_t begin = 0; begin < *count && !intake->is_over;) {
-        size_t end = decode_stretch(intake, begin, *count);
-        look_ahead(intake, begin, end);
+    size_t within = take_bounded(intake, *count);
+    for (size_t begin = 0; begin < within;) {
+        size_t end = decode_stretch(intake, begin, within);
         if (take_stretch(intake, begin, end, err) != 0)
             return -1;
         begin = end;
@@ -177,8 +196,8 @@ int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, str
 
 uint64_t sf_intake_packets(const struct sf_intake *intake)
 {
-    uint64_t packets = intake->tcp_packets;
+    uint64_t packets = 0;
     for (unsigned v = 0; v < SF_VERDICT_COUNT; v++)
-        packets += intake->undecoded[v];
+        packets += intake->verdicts[v];
     return packets;
 }

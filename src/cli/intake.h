@@ -28,8 +28,7 @@ struct sf_intake {
     struct sf_decoder *decoder;
     struct sf_intake_batch *batch;
 
-    uint64_t tcp_packets;
-    uint64_t undecoded[SF_VERDICT_COUNT];
+    uint64_t verdicts[SF_VERDICT_COUNT]; /* packets, handed on or not; OK: TCP segments */
     sf_ns first_ns,
         last_ns;     /* the earliest and the latest; SF_NS_UNKNOWN before the first packet */
     sf_ns latest_ns; /* of the packet handed on last */
@@ -55,7 +54,7 @@ int sf_intake_begin(struct sf_intake *intake, uint64_t hash_seed, struct sf_erro
 enum { SF_INTAKE_BATCH = 64 };
 int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, struct sf_error *err);
 
-/* Packets handed on or counted as undecoded. */
+/* Packets of all verdicts. */
 uint64_t sf_intake_packets(const struct sf_intake *intake);
 
 void sf_intake_dispose(struct sf_intake *intake);

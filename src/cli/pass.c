@@ -160,7 +160,8 @@ static int read_packets(struct sf_pass *pass, struct sf_error *err)
             return -1;
         if (pass->screen != NULL)
             sf_screen_moment(pass->screen, pass->tracker, sf_intake_packets(intake),
-                             intake->tcp_packets, sf_capture_totals(intake->capture).dropped);
+                             intake->verdicts[SF_VERDICT_OK],
+                             sf_capture_totals(intake->capture).dropped);
         if (atomic_exchange(&pass->signals.want_line, false))
             sf_ending_tell_statistics(intake, sf_tracker_totals(pass->tracker).connections);
         sf_progress_show(&pass->progress, intake->capture, sf_intake_packets(intake));

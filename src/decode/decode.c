@@ -47,15 +47,9 @@ void sf_decoder_free(struct sf_decoder *decoder)
     free(decoder);
 }
 
-enum sf_verdict sf_decode(struct sf_decoder *decoder, const struct sf_packet *packet,
-                          struct sf_decoded *out)
+static enum sf_verdict walk_packet(struct sf_decoder *decoder, const struct sf_packet *packet,
+                                   struct sf_decoded *out)
 {
-    out->has_quote = false;
-    if (packet->filtered)
-        return SF_VERDICT_FILTERED;
-    if (sf_decode_plain(decoder, packet, &out->segment))
-        return SF_VERDICT_OK;
-
     uint32_t cap = packet->caplen;
     uint32_t wire = packet->wirelen > cap ? packet->wirelen : cap;
     struct sf_walk walk; /* ip is set by the first IP header; zeroing it all costs too much here */
@@ -74,4 +68,41 @@ enum sf_verdict sf_decode(struct sf_decoder *decoder, const struct sf_packet *pa
     walk.datagram_bytes = 0;
     walk.datagram_captured = 0;
     return sf_decode_link(&walk, packet->linktype);
+}
+
+static bool is_of_others(const struct sf_decoder *decoder, enum sf_verdict verdict,
+                         const struct sf_decoded *decoded)
+{
+    if (verdict == SF_VERDICT_OK)
+        return sf_is_of_others(decoder, sf_flow_key_place(&decoded->segment.key));
+    return decoded->has_quote && sf_is_of_others(decoder, sf_flow_key_place(&decoded->quote.key));
+}
+
+static enum sf_verdict decode_all(struct sf_decoder *decoder, const struct sf_packet *packet,
+                                  struct sf_decoded *out)
+{
+    return sf_decode_plain(decoder, packet, &out->segment) ? SF_VERDICT_OK
+                                                           : walk_packet(decoder, packet, out);
+}
+
+/* What is of others is passed over as early as can be told. */
+static enum sf_verdict decode_share(struct sf_decoder *decoder, const struct sf_packet *packet,
+                                    struct sf_decoded *out)
+{
+    out->is_of_others = sf_plain_is_of_others(decoder, packet);
+    if (out->is_of_others)
+        return SF_VERDICT_OK;
+    enum sf_verdict verdict = decode_all(decoder, packet, out);
+    out->is_of_others = is_of_others(decoder, verdict, out);
+    return verdict;
+}
+
+enum sf_verdict sf_decode(struct sf_decoder *decoder, const struct sf_packet *packet,
+                          struct sf_decoded *out)
+{
+    out->has_quote = out->is_of_others = false;
+    if (packet->filtered)
+        return SF_VERDICT_FILTERED;
+    return decoder->options.shares > 1 ? decode_share(decoder, packet, out)
+                                       : decode_all(decoder, packet, out);
 }

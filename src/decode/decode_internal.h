@@ -8,6 +8,7 @@
 
 #include "synfin/bytes.h"
 #include "synfin/decode.h"
+#include "synfin/hash.h"
 
 /* The octets still to be read: `cap` of them were captured, `wire` were on the wire; cap <= wire.
  */
@@ -89,6 +90,8 @@ enum sf_ethertype {
     SF_ETHERTYPE_MIN = 0x0600, /* below, the field is a length: IEEE 802.3 §3.2.6 */
 };
 
+enum { SF_VLAN_ID = 0x0fff }; /* of a tag's first two octets: IEEE 802.1Q §9.6 */
+
 /* One IP header, read. `src` and `dst` have 4 or 16 octets; dst is where a routing header leads. */
 struct sf_ip {
     const uint8_t *at; /* the header */
@@ -169,9 +172,26 @@ enum sf_verdict sf_ipv6_extensions(struct sf_cut *cut, struct sf_ip *ip);
 enum sf_verdict sf_fragment_add(struct sf_walk *walk);
 void sf_fragments_free(struct sf_fragments *fragments);
 
-/* Reads the options of a TCP header: `len` octets on the wire, `cap` of them captured. */
-void sf_tcp_options_read(struct sf_tcp_options *options, const uint8_t *at, uint32_t len,
-                         uint32_t cap);
+/* Reads the options of a TCP header: `len` octets on the wire, `cap` of them captured; all flags
+ * and counts are 0 before. */
+void sf_tcp_options_read_list(struct sf_tcp_options *options, const uint8_t *at, uint32_t len,
+                              uint32_t cap);
+
+/* Nearly every segment of an established connection has none, or NOP, NOP, timestamps. */
+static inline void sf_tcp_options_read(struct sf_tcp_options *options, const uint8_t *at,
+                                       uint32_t len, uint32_t cap)
+{
+    enum { USUAL = 12, USUAL_BEGIN = 0x0101080a };
+    options->present = options->mss = 0;
+    options->wscale = options->sack_count = options->fast_open_len = 0;
+    if (len == USUAL && cap >= USUAL && sf_be32(at) == USUAL_BEGIN) {
+        options->ts_val = sf_be32(at + 4);
+        options->ts_ecr = sf_be32(at + 8);
+        options->present = SF_OPT_HAS_TIMESTAMPS;
+    } else if (len > 0) {
+        sf_tcp_options_read_list(options, at, len, cap);
+    }
+}
 
 /* Notes a VLAN id. */
 void sf_walk_vlan(struct sf_walk *walk, uint16_t tci);
@@ -191,15 +211,32 @@ static inline bool sf_walk_descend(struct sf_walk *walk)
 enum sf_dir sf_walk_key(const struct sf_walk *walk, const struct sf_ip *ip, uint16_t src_port,
                         uint16_t dst_port, struct sf_flow_key *key, uint64_t *hash);
 
-/* The same for the addresses at `addresses`, source first, of an IPv4 header outside of all tunnels
- * and VLANs. */
-enum sf_dir sf_key_ipv4(const uint8_t *addresses, uint16_t src_port, uint16_t dst_port,
+/* The same for the addresses at `addresses`, source first, of an IPv6 header outside of all tunnels
+ * and of VLANs that count. */
+enum sf_dir sf_key_ipv6(const uint8_t *addresses, uint16_t src_port, uint16_t dst_port,
                         uint64_t seed, struct sf_flow_key *key, uint64_t *hash);
+
+/* The hash of an IPv4 key from its parts, each in the order of the key; the lower half of `ports`
+ * holds what the scope says of tunnels. */
+static inline uint64_t sf_key_hash_ipv4(uint64_t addresses, uint64_t ports, uint64_t ids,
+                                        uint32_t vlans, uint64_t seed)
+{
+    const uint64_t words[] = {addresses, ports, ids, vlans};
+    return (ids | vlans) == 0 ? sf_hash_2(words, seed) : sf_hash_4(words, seed);
+}
+
+static inline bool sf_is_of_others(const struct sf_decoder *decoder, uint32_t place)
+{
+    return place * decoder->options.shares >> SF_PLACE_BITS != decoder->options.share;
+}
 
 /* plain.c: the usual packet in one go. False when it is another: then the walk must take it, and
  * finds the same. */
 bool sf_decode_plain(const struct sf_decoder *decoder, const struct sf_packet *packet,
                      struct sf_segment *seg);
+
+/* Whether it is a usual packet, of a share that is not wanted. False when only decoding tells. */
+bool sf_plain_is_of_others(const struct sf_decoder *decoder, const struct sf_packet *packet);
 
 /* Ones' complement sum of octets in the machine's order, added to `sum`: RFC 1071. */
 uint64_t sf_checksum_add(uint64_t sum, const uint8_t *octets, size_t len);

@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "decode_internal.h"
-#include "synfin/hash.h"
 
 void sf_walk_vlan(struct sf_walk *walk, uint16_t tci)
 {
     if (walk->vlan_count < SF_VLAN_MAX)
-        walk->vlan[walk->vlan_count++] = tci & 0x0fff;
+        walk->vlan[walk->vlan_count++] = tci & SF_VLAN_ID;
 }
 
 bool sf_walk_enter(struct sf_walk *walk, enum sf_tunnel_kind kind, uint32_t id, uint32_t key_id)
@@ -63,15 +62,15 @@ static uint64_t set_ipv4(struct sf_flow_key *key, const struct sf_ip *ip, enum s
     memcpy(key->addr[sf_dir_other(dir)], ip->dst, 4);
     uint32_t src = sf_be32(ip->src), dst = sf_be32(ip->dst);
     uint64_t addresses = dir == SF_FROM_0 ? (uint64_t)src << 32 | dst : (uint64_t)dst << 32 | src;
-    const uint64_t words[] = {addresses, ports_word(key, scope->tunnels), scope->ids, scope->vlans};
-    return sf_hash_4(words, seed);
+    return sf_key_hash_ipv4(addresses, ports_word(key, scope->tunnels), scope->ids, scope->vlans,
+                            seed);
 }
 
-static uint64_t set_ipv6(struct sf_flow_key *key, const struct sf_ip *ip, enum sf_dir dir,
-                         const struct scope_words *scope, uint64_t seed)
+static inline uint64_t set_ipv6(struct sf_flow_key *key, const uint8_t *src, const uint8_t *dst,
+                                enum sf_dir dir, const struct scope_words *scope, uint64_t seed)
 {
-    const uint8_t *first = dir == SF_FROM_0 ? ip->src : ip->dst;
-    const uint8_t *second = dir == SF_FROM_0 ? ip->dst : ip->src;
+    const uint8_t *first = dir == SF_FROM_0 ? src : dst;
+    const uint8_t *second = dir == SF_FROM_0 ? dst : src;
     uint64_t words[7];
     memcpy(&words[0], first, 16);
     memcpy(&words[2], second, 16);
@@ -83,17 +82,26 @@ static uint64_t set_ipv6(struct sf_flow_key *key, const struct sf_ip *ip, enum s
     return sf_hash_7(words, seed);
 }
 
+static inline bool is_larger_ipv6(const uint8_t *src, const uint8_t *dst, uint16_t src_port,
+                                  uint16_t dst_port)
+{
+    uint64_t words[2][2];
+    memcpy(words[0], src, sizeof words[0]);
+    memcpy(words[1], dst, sizeof words[1]);
+    unsigned at = words[0][0] == words[1][0]; /* which half differs, if any */
+    uint64_t a = be64toh(words[0][at]), b = be64toh(words[1][at]);
+    return a > b || (a == b && src_port > dst_port);
+}
+
 /* SF_FROM_0 when the sender is the smaller end. Computed, not branched on: which way a segment
  * goes cannot be predicted. */
 static inline enum sf_dir order(const struct sf_ip *ip, uint16_t src_port, uint16_t dst_port)
 {
-    if (ip->version == 4) {
-        uint64_t src = (uint64_t)sf_be32(ip->src) << 16 | src_port;
-        uint64_t dst = (uint64_t)sf_be32(ip->dst) << 16 | dst_port;
-        return (enum sf_dir)(src > dst);
-    }
-    int diff = memcmp(ip->src, ip->dst, 16);
-    return (enum sf_dir)(diff > 0 || (diff == 0 && src_port > dst_port));
+    if (ip->version == 6)
+        return (enum sf_dir)is_larger_ipv6(ip->src, ip->dst, src_port, dst_port);
+    uint64_t src = (uint64_t)sf_be32(ip->src) << 16 | src_port;
+    uint64_t dst = (uint64_t)sf_be32(ip->dst) << 16 | dst_port;
+    return (enum sf_dir)(src > dst);
 }
 
 enum sf_dir sf_walk_key(const struct sf_walk *walk, const struct sf_ip *ip, uint16_t src_port,
@@ -109,23 +117,19 @@ enum sf_dir sf_walk_key(const struct sf_walk *walk, const struct sf_ip *ip, uint
     key->scope.ip_version = ip->version;
     memcpy(key->scope.vlan, &scope.vlans, sizeof(key->scope.vlan));
     *hash = ip->version == 4 ? set_ipv4(key, ip, dir, &scope, seed)
-                             : set_ipv6(key, ip, dir, &scope, seed);
+                             : set_ipv6(key, ip->src, ip->dst, dir, &scope, seed);
     return dir;
 }
 
-enum sf_dir sf_key_ipv4(const uint8_t *addresses, uint16_t src_port, uint16_t dst_port,
+enum sf_dir sf_key_ipv6(const uint8_t *addresses, uint16_t src_port, uint16_t dst_port,
                         uint64_t seed, struct sf_flow_key *key, uint64_t *hash)
 {
-    uint32_t src = sf_be32(addresses), dst = sf_be32(addresses + 4);
-    bool is_smaller = ((uint64_t)src << 16 | src_port) <= ((uint64_t)dst << 16 | dst_port);
-    uint32_t first = is_smaller ? src : dst, second = is_smaller ? dst : src;
-    *key = (struct sf_flow_key){.scope.ip_version = 4};
-    key->port[0] = is_smaller ? src_port : dst_port;
-    key->port[1] = is_smaller ? dst_port : src_port;
-    uint32_t octets[] = {htobe32(first), htobe32(second)};
-    memcpy(key->addr[0], &octets[0], 4);
-    memcpy(key->addr[1], &octets[1], 4);
-    const uint64_t words[] = {(uint64_t)first << 32 | second, ports_word(key, 0), 0, 0};
-    *hash = sf_hash_4(words, seed);
-    return is_smaller ? SF_FROM_0 : SF_FROM_1;
+    const struct scope_words scope = {0, 0, 0};
+    const uint8_t *src = addresses, *dst = addresses + 16;
+    enum sf_dir dir = (enum sf_dir)is_larger_ipv6(src, dst, src_port, dst_port);
+    key->port[0] = dir == SF_FROM_0 ? src_port : dst_port;
+    key->port[1] = dir == SF_FROM_0 ? dst_port : src_port;
+    key->scope = (struct sf_scope){.ip_version = 6};
+    *hash = set_ipv6(key, src, dst, dir, &scope, seed);
+    return dir;
 }

@@ -144,26 +144,9 @@ static unsigned read_list(struct sf_tcp_options *options, struct sf_reader r, ui
     return present | cut;
 }
 
-/* Nearly every segment of an established connection: NOP, NOP, timestamps and nothing else. */
-static bool is_timestamps_only(const uint8_t *at, uint32_t len)
-{
-    return len == 12 && sf_be32(at) == 0x0101080a;
-}
-
-void sf_tcp_options_read(struct sf_tcp_options *options, const uint8_t *at, uint32_t len,
-                         uint32_t cap)
+void sf_tcp_options_read_list(struct sf_tcp_options *options, const uint8_t *at, uint32_t len,
+                              uint32_t cap)
 {
     uint32_t have = cap < len ? cap : len;
-    options->present = 0;
-    options->mss = 0;
-    options->wscale = 0;
-    options->sack_count = 0;
-    options->fast_open_len = 0;
-    if (have == 12 && is_timestamps_only(at, len)) {
-        options->ts_val = sf_be32(at + 4);
-        options->ts_ecr = sf_be32(at + 8);
-        options->present = SF_OPT_HAS_TIMESTAMPS;
-    } else if (len > 0) {
-        options->present = (uint16_t)read_list(options, sf_reader_of(at, have), len - have);
-    }
+    options->present = (uint16_t)read_list(options, sf_reader_of(at, have), len - have);
 }

@@ -64,18 +64,46 @@ static unsigned bucket_hash(uint64_t hash)
     return (unsigned)(hash ^ hash >> 32);
 }
 
-struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const struct sf_flow_key *key,
-                                   uint64_t hash)
-{
-    struct entry *found = NULL;
-    HASH_FIND_BYHASHVALUE(hh, table->entries, key, sizeof *key, bucket_hash(hash), found);
-    return found == NULL ? NULL : &found->flow;
-}
-
+/* The table must not be empty. */
 static const UT_hash_bucket *bucket_of(const struct sf_flow_table *table, uint64_t hash)
 {
     const UT_hash_table *tbl = table->entries->hh.tbl;
     return &tbl->buckets[bucket_hash(hash) & (tbl->num_buckets - 1)];
+}
+
+static struct entry *entry_at(UT_hash_handle *hh)
+{
+    return (struct entry *)((char *)hh - offsetof(struct entry, hh));
+}
+
+static inline uint64_t word_at(const struct sf_flow_key *key, size_t at)
+{
+    uint64_t word;
+    memcpy(&word, (const char *)key + at, sizeof word);
+    return word;
+}
+
+/* Nearly always they are: all words are looked at, without a branch for each; the last one overlaps
+ * the one before. */
+static inline bool are_same(const struct sf_flow_key *a, const struct sf_flow_key *b)
+{
+    enum { WORD = sizeof(uint64_t), LAST = sizeof *a - WORD };
+    uint64_t differences = word_at(a, LAST) ^ word_at(b, LAST);
+    for (size_t at = 0; at < LAST; at += WORD)
+        differences |= word_at(a, at) ^ word_at(b, at);
+    return differences == 0;
+}
+
+struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const struct sf_flow_key *key,
+                                   uint64_t hash)
+{
+    UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
+    for (; hh != NULL; hh = hh->hh_next) {
+        struct sf_flow *flow = &entry_at(hh)->flow;
+        if (hh->hashv == bucket_hash(hash) && are_same(&flow->key, key))
+            return flow;
+    }
+    return NULL;
 }
 
 void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
@@ -84,25 +112,18 @@ void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
         __builtin_prefetch(bucket_of(table, hash));
 }
 
-const struct sf_flow *sf_flow_table_probable(const struct sf_flow_table *table, uint64_t hash)
-{
-    const UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
-    if (hh == NULL)
-        return NULL;
-    const struct entry *entry = (const void *)((const char *)hh - offsetof(struct entry, hh));
-    return &entry->flow;
-}
-
-void sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash)
+const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash)
 {
     enum { LINE = 64, FIRST_LINES = 8 * LINE }; /* what every segment touches: flow.h */
-    const struct sf_flow *flow = sf_flow_table_probable(table, hash);
-    if (flow == NULL)
-        return;
+    UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
+    if (hh == NULL)
+        return NULL;
+    const struct sf_flow *flow = &entry_at(hh)->flow;
     for (unsigned at = 0; at < FIRST_LINES; at += LINE) {
-        __builtin_prefetch((const char *)entry_of(flow) + at);
+        __builtin_prefetch((const char *)hh + at);
         __builtin_prefetch((const char *)&flow->ep[1] + at);
     }
+    return flow;
 }
 
 static int add_block(struct sf_flow_table *table)

@@ -11,6 +11,11 @@ uint64_t sf_hash(const void *octets, size_t len, uint64_t seed)
     return XXH3_64bits_withSeed(octets, len, seed);
 }
 
+uint64_t sf_hash_2(const uint64_t words[2], uint64_t seed)
+{
+    return XXH3_64bits_withSeed(words, 2 * sizeof *words, seed);
+}
+
 uint64_t sf_hash_4(const uint64_t words[4], uint64_t seed)
 {
     return XXH3_64bits_withSeed(words, 4 * sizeof *words, seed);

@@ -40,31 +40,26 @@ void sf_tracker_free(struct sf_tracker *t)
     free(t);
 }
 
-static void prefetch_parts(const struct sf_flow *flow)
+void sf_tracker_prefetch_place(const struct sf_tracker *t, const struct sf_segment *seg)
+{
+    sf_flow_table_prefetch(t->table, seg->hash);
+    sf_shelf_prefetch(t->shelf, seg->hash);
+}
+
+const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *t,
+                                               const struct sf_segment *seg)
+{
+    sf_shelf_prefetch_parcel(t->shelf, seg->hash);
+    return sf_flow_table_prefetch_flow(t->table, seg->hash);
+}
+
+void sf_tracker_prefetch_parts(const struct sf_flow *flow)
 {
     enum { LINE = 64, VIEW_LINES = 6 * LINE };
-    if (flow == NULL)
-        return;
     for (unsigned at = 0; flow->view != NULL && at < VIEW_LINES; at += LINE)
         __builtin_prefetch((const char *)flow->view + at);
     __builtin_prefetch(flow->ep[0].sent);
     __builtin_prefetch(flow->ep[1].sent);
-}
-
-void sf_tracker_prefetch(const struct sf_tracker *t, const struct sf_segment *seg,
-                         enum sf_prefetch_step step)
-{
-    switch (step) {
-    case SF_PREFETCH_PLACE:
-        sf_flow_table_prefetch(t->table, seg->hash);
-        sf_shelf_prefetch(t->shelf, seg->hash);
-        return;
-    case SF_PREFETCH_FLOW:
-        sf_flow_table_prefetch_flow(t->table, seg->hash);
-        sf_shelf_prefetch_parcel(t->shelf, seg->hash);
-        return;
-    case SF_PREFETCH_PARTS: prefetch_parts(sf_flow_table_probable(t->table, seg->hash)); return;
-    }
 }
 
 /* --- connections come and go --------------------------------------------------------------- */

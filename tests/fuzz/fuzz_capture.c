@@ -45,8 +45,10 @@ static void take(struct run *run, const struct sf_packet *packet)
     if (verdict == SF_VERDICT_OK) {
         struct sf_judgement judgement;
         run->invariants.segments++;
-        for (int step = SF_PREFETCH_PLACE; step <= SF_PREFETCH_PARTS; step++)
-            sf_tracker_prefetch(run->tracker, &decoded.segment, (enum sf_prefetch_step)step);
+        sf_tracker_prefetch_place(run->tracker, &decoded.segment);
+        const struct sf_flow *flow = sf_tracker_prefetch_flow(run->tracker, &decoded.segment);
+        if (flow != NULL)
+            sf_tracker_prefetch_parts(flow);
         sf_tracker_segment(run->tracker, &decoded.segment, &judgement);
         sf_views_segment(run->views, &decoded.segment, &judgement);
     } else if (decoded.has_quote) {

@@ -197,8 +197,10 @@ static void take_segment(struct run *run, const struct sf_segment *seg)
 {
     struct sf_judgement judgement;
     run->invariants.segments++;
-    for (int step = SF_PREFETCH_PLACE; step <= SF_PREFETCH_PARTS; step++)
-        sf_tracker_prefetch(run->tracker, seg, (enum sf_prefetch_step)step);
+    sf_tracker_prefetch_place(run->tracker, seg);
+    const struct sf_flow *flow = sf_tracker_prefetch_flow(run->tracker, seg);
+    if (flow != NULL)
+        sf_tracker_prefetch_parts(flow);
     sf_tracker_segment(run->tracker, seg, &judgement);
     INVARIANT(judgement.conn >= 1 && judgement.view != NULL, "judgement");
     sf_views_segment(run->views, seg, &judgement);

@@ -488,40 +488,61 @@ static void every_octet_may_be_wrong(void **state)
 /* The usual packet is read in one go, anything else by a walk over its headers: the same datagram
  * in Ethernet and on its own must give the same segment, whatever octet of it is changed and
  * wherever it is cut. */
-static void expect_same_both_ways(struct sf_decoder *decoder, const struct frame *ethernet,
-                                  size_t caplen, size_t wirelen)
+struct in_one_go {
+    const char *layers[LAYERS_MAX];
+    size_t link; /* octets before IP */
+    uint16_t vlan;
+};
+
+static const struct in_one_go in_one_go[] = {
+    {{MACS "0800", T4}, 14, 0},
+    {{MACS "86dd", T6}, 14, 0},
+    {{MACS "8100 2005 0800", T4}, 18, 5},
+    {{MACS "8100 0fff 86dd", T6}, 18, 4095},
+};
+
+static void expect_same_both_ways(struct sf_decoder *decoder, const struct in_one_go *usual,
+                                  const struct frame *frame, size_t caplen, size_t wirelen)
 {
-    enum { MACS_AND_TYPE = 14 };
     struct sf_decoded one, other;
     memset(&one, 0, sizeof one);
     memset(&other, 0, sizeof other);
-    struct sf_packet packet = packet_of(ethernet->data, caplen, wirelen, 1);
+    struct sf_packet packet = packet_of(frame->data, caplen, wirelen, 1);
     enum sf_verdict verdict = sf_decode(decoder, &packet, &one);
-    packet = packet_of(ethernet->data + MACS_AND_TYPE, caplen - MACS_AND_TYPE,
-                       wirelen - MACS_AND_TYPE, RAW);
+    packet = packet_of(frame->data + usual->link, caplen - usual->link, wirelen - usual->link, RAW);
     assert_int_equal(sf_decode(decoder, &packet, &other), verdict);
     if (verdict != SF_VERDICT_OK)
         return;
+    assert_int_equal(one.segment.vlan_count, usual->vlan != 0);
+    assert_int_equal(one.segment.vlan[0], usual->vlan);
+    one.segment.vlan_count = 0;
+    one.segment.vlan[0] = 0;
     assert_memory_equal(&one.segment, &other.segment, sizeof one.segment);
+}
+
+static void expect_same_however_changed(struct sf_decoder *decoder, const struct in_one_go *usual)
+{
+    static const uint8_t values[] = {0x00, 0x01, 0x0f, 0x50, 0x80, 0xf0, 0xff};
+    const struct frame frame = frame_of(usual->layers);
+    for (size_t cut = usual->link; cut <= frame.len; cut++) {
+        expect_same_both_ways(decoder, usual, &frame, cut, frame.len);
+        expect_same_both_ways(decoder, usual, &frame, cut, cut);
+        expect_same_both_ways(decoder, usual, &frame, cut, frame.len + 6); /* padding */
+    }
+    for (size_t n = (usual->link + 1) * LENGTH(values); n < frame.len * LENGTH(values); n++) {
+        struct frame changed = frame;
+        changed.data[n / LENGTH(values)] = values[n % LENGTH(values)];
+        expect_same_both_ways(decoder, usual, &changed, frame.len, frame.len);
+        expect_same_both_ways(decoder, usual, &changed, frame.len - 4, frame.len);
+    }
 }
 
 static void in_one_go_or_by_steps(void **state)
 {
     (void)state;
-    static const uint8_t values[] = {0x00, 0x01, 0x0f, 0x50, 0x80, 0xf0, 0xff};
     struct sf_decoder *decoder = new_decoder();
-    const struct frame frame = frame_of((const char *const[LAYERS_MAX]){MACS "0800", T4});
-    for (size_t cut = 14; cut <= frame.len; cut++) {
-        expect_same_both_ways(decoder, &frame, cut, frame.len);
-        expect_same_both_ways(decoder, &frame, cut, cut);
-        expect_same_both_ways(decoder, &frame, cut, frame.len + 6); /* padding */
-    }
-    for (size_t n = 15 * LENGTH(values); n < frame.len * LENGTH(values); n++) {
-        struct frame changed = frame;
-        changed.data[n / LENGTH(values)] = values[n % LENGTH(values)];
-        expect_same_both_ways(decoder, &changed, frame.len, frame.len);
-        expect_same_both_ways(decoder, &changed, frame.len - 4, frame.len);
-    }
+    for (size_t i = 0; i < LENGTH(in_one_go); i++)
+        expect_same_however_changed(decoder, &in_one_go[i]);
     sf_decoder_free(decoder);
 }
 
@@ -1108,6 +1129,62 @@ static void every_cut_of_a_quote_is_safe(void **state)
     guard_close(&guard);
 }
 
+/* shares: every connection is of one, told by the key's place whether or not there is a key */
+
+enum { SHARES = 3 };
+
+static void expect_one_share(struct sf_decoder *const decoders[SHARES], const struct frame *frame,
+                             uint16_t linktype)
+{
+    struct sf_decoder *decoder = new_decoder();
+    struct sf_decoded all, decoded;
+    memset(&all, 0, sizeof all);
+    memset(&decoded, 0, sizeof decoded);
+    enum sf_verdict verdict = decode_frame(decoder, frame, linktype, &all);
+    sf_decoder_free(decoder);
+    assert_false(all.is_of_others);
+    unsigned place = verdict == SF_VERDICT_OK ? sf_flow_key_place(&all.segment.key)
+                     : all.has_quote          ? sf_flow_key_place(&all.quote.key)
+                                              : 0;
+    for (unsigned share = 0; share < SHARES; share++) {
+        bool is_own = share == place * SHARES / SF_PLACES;
+        bool is_any = verdict == SF_VERDICT_OK || all.has_quote;
+        assert_int_equal(decode_frame(decoders[share], frame, linktype, &decoded), verdict);
+        assert_int_equal(decoded.is_of_others, is_any && !is_own);
+        if (verdict == SF_VERDICT_OK && is_own)
+            assert_memory_equal(&decoded.segment, &all.segment, sizeof all.segment);
+    }
+}
+
+static void each_is_of_one_share(void **state)
+{
+    (void)state;
+    struct sf_decoder *decoders[SHARES];
+    for (unsigned share = 0; share < SHARES; share++) {
+        const struct sf_decode_options options = {
+            .hash_seed = 42, .share = share, .shares = SHARES};
+        decoders[share] = sf_decoder_new(&options);
+        assert_non_null(decoders[share]);
+    }
+    for (size_t i = 0; i < LENGTH(wrapped); i++) {
+        const struct frame frame = frame_of(wrapped[i].layers);
+        expect_one_share(decoders, &frame, wrapped[i].linktype);
+    }
+    for (size_t i = 0; i < LENGTH(quotes); i++) {
+        const struct frame frame = frame_of(quotes[i].layers);
+        expect_one_share(decoders, &frame, RAW);
+    }
+    const struct frame frame = frame_of(in_one_go[0].layers);
+    for (size_t at = 0; at < frame.len; at++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            struct frame changed = frame;
+            changed.data[at] ^= (uint8_t)(1u << bit);
+            expect_one_share(decoders, &changed, 1);
+        }
+    for (unsigned share = 0; share < SHARES; share++)
+        sf_decoder_free(decoders[share]);
+}
+
 /* keys */
 
 /* Swaps the ends of the innermost packet of the frame, whose IP header is `from_end` before it. */
@@ -1407,6 +1484,7 @@ int main(void)
         cmocka_unit_test(every_prefix_is_safe),
         cmocka_unit_test(every_octet_may_be_wrong),
         cmocka_unit_test(in_one_go_or_by_steps),
+        cmocka_unit_test(each_is_of_one_share),
         cmocka_unit_test(what_is_no_segment_has_its_reason),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(option_lists_are_read),
