@@ -185,6 +185,10 @@ bool sf_tracker_record(struct sf_tracker *tracker, struct sf_record *out);
  * there is none. Fills of *out what the views need, see record.h, and the id. */
 bool sf_tracker_departed(struct sf_tracker *tracker, struct sf_record *out);
 
+/* Whether there is an event to be fetched, or a finished connection that was not yet taken by
+ * sf_tracker_record() or sf_tracker_departed(): after nearly every call there is nothing. */
+bool sf_tracker_has_news(const struct sf_tracker *tracker);
+
 struct sf_track_totals sf_tracker_totals(const struct sf_tracker *tracker);
 
 #endif

@@ -94,6 +94,26 @@ static int take_segment(void *self, const struct sf_segment *segment,
     return take_records(pass, err);
 }
 
+/* The same where nobody asks for segments: after nearly all of them there is nothing to take. */
+static int take_quietly(void *self, const struct sf_segment *segment,
+                        const struct sf_packet *packet, struct sf_error *err)
+{
+    struct sf_pass *pass = self;
+    struct sf_judgement judgement;
+    (void)packet;
+    sf_tracker_segment(pass->tracker, segment, &judgement);
+    sf_views_segment(pass->views, segment, &judgement);
+    if (sf_tracker_has_news(pass->tracker))
+        return take_events_and_records(pass, err);
+    return pass->has_zeek_rows ? take_zeek_rows(pass, err) : 0;
+}
+
+static bool is_quiet(const struct sf_pass *pass)
+{
+    return pass->screen == NULL && pass->packets == NULL &&
+           (pass->outputs == NULL || !pass->outputs->wants_segments);
+}
+
 static int take_quote(void *self, const struct sf_icmp_quote *quote, struct sf_error *err)
 {
     struct sf_pass *pass = self;
@@ -228,7 +248,9 @@ static int open_core(struct sf_pass *pass, struct sf_error *err)
     if (is_live(pass))
         sf_watch_begin(&pass->watch, options, pass->intake.capture, pass->tracker);
     pass->intake.tracker = pass->tracker;
-    pass->intake.taker = (struct sf_taker){take_segment, take_quote, NULL, pass};
+    pass->has_zeek_rows = view.zeek_rows;
+    pass->intake.taker =
+        (struct sf_taker){is_quiet(pass) ? take_quietly : take_segment, take_quote, NULL, pass};
     return sf_intake_begin(&pass->intake, sf_pass_seed(), err);
 }
 

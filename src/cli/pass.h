@@ -38,6 +38,7 @@ struct sf_pass {
     struct sf_watch watch; /* live */
     struct sf_tally tally;
     struct sf_findings *findings;
+    bool has_zeek_rows;
     bool has_failed_on; /* --fail-on held for some connection */
 };
 

@@ -49,8 +49,7 @@ static int keep_rows(struct sf_worker *worker, struct sf_key key, struct sf_erro
     return 0;
 }
 
-/* Connections that ended at the packet. */
-static int keep_departures(struct sf_worker *worker, uint64_t packet, struct sf_error *err)
+static int keep_all_departures(struct sf_worker *worker, uint64_t packet, struct sf_error *err)
 {
     while (sf_tracker_departed(worker->tracker, &worker->leaving)) {
         struct sf_departure *departures =
@@ -68,6 +67,12 @@ static int keep_departures(struct sf_worker *worker, uint64_t packet, struct sf_
     return 0;
 }
 
+/* Connections that ended at the packet: nearly always none. */
+static inline int keep_departures(struct sf_worker *worker, uint64_t packet, struct sf_error *err)
+{
+    return sf_tracker_has_news(worker->tracker) ? keep_all_departures(worker, packet, err) : 0;
+}
+
 static int take_segment(void *self, const struct sf_segment *segment,
                         const struct sf_packet *packet, struct sf_error *err)
 {
@@ -80,7 +85,7 @@ static int take_segment(void *self, const struct sf_segment *segment,
         worker->births[bit / 64] |= UINT64_C(1) << bit % 64;
     }
     sf_views_segment(worker->views, segment, &judgement);
-    if (keep_rows(worker, (struct sf_key){segment->packet, 0}, err) != 0)
+    if (worker->has_zeek_rows && keep_rows(worker, (struct sf_key){segment->packet, 0}, err) != 0)
         return -1;
     return keep_departures(worker, segment->packet, err);
 }
@@ -334,6 +339,7 @@ int sf_worker_open(struct sf_worker *worker, uint64_t hash_seed, struct sf_error
                                      .ids_by_packet = true};
     struct sf_view_options view = {.zeek = true,
                                    .zeek_rows = worker->pass->outputs->wants_zeek_rows};
+    worker->has_zeek_rows = view.zeek_rows;
     sf_tally_init(&worker->tally);
     worker->views = sf_views_new(&view);
     if (worker->views != NULL) {

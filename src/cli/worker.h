@@ -21,6 +21,7 @@ struct sf_worker {
     struct sf_views *views;
     struct sf_slot_keeper slots;
     struct sf_tally tally;
+    bool has_zeek_rows;
     bool has_failed_on;
     struct sf_sink *forks[SF_OUTPUTS_MAX]; /* of the outputs that take records */
 

@@ -100,13 +100,10 @@ static struct sf_flow *wake(struct sf_tracker *t, const struct sf_parcel *parcel
     return flow;
 }
 
-struct sf_flow *sf_rest_find(struct sf_tracker *t, const struct sf_flow_key *key, uint64_t hash)
+struct sf_flow *sf_rest_wake_key(struct sf_tracker *t, const struct sf_flow_key *key, uint64_t hash)
 {
     struct sf_parcel parcel;
-    struct sf_flow *flow = sf_flow_table_find(t->table, key, hash);
-    if (flow != NULL || !sf_shelf_find(t->shelf, hash, sf_parcel_is, key, &parcel))
-        return flow;
-    return wake(t, &parcel);
+    return sf_shelf_find(t->shelf, hash, sf_parcel_is, key, &parcel) ? wake(t, &parcel) : NULL;
 }
 
 void sf_rest_dispose(struct sf_tracker *t)

@@ -384,6 +384,11 @@ void sf_tracker_finish(struct sf_tracker *t)
         sf_leave_finish(t, flow, SF_ENDED_OPEN);
 }
 
+bool sf_tracker_has_news(const struct sf_tracker *t)
+{
+    return t->event_head != t->event_count || t->leaving.first != NULL || t->last != NULL;
+}
+
 bool sf_tracker_event(struct sf_tracker *t, struct sf_event *out)
 {
     if (t->event_head == t->event_count) {

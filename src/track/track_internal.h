@@ -366,9 +366,17 @@ void sf_leave_evict(struct sf_tracker *tracker);
 int sf_rest_init(struct sf_tracker *tracker);
 void sf_rest_dispose(struct sf_tracker *tracker);
 
+/* The connection of that key if it rests, woken; NULL when it does not. */
+struct sf_flow *sf_rest_wake_key(struct sf_tracker *tracker, const struct sf_flow_key *key,
+                                 uint64_t hash);
+
 /* The connection of that key, woken when it rested; NULL when there is none. */
-struct sf_flow *sf_rest_find(struct sf_tracker *tracker, const struct sf_flow_key *key,
-                             uint64_t hash);
+static inline struct sf_flow *sf_rest_find(struct sf_tracker *tracker,
+                                           const struct sf_flow_key *key, uint64_t hash)
+{
+    struct sf_flow *flow = sf_flow_table_find(tracker->table, key, hash);
+    return flow != NULL ? flow : sf_rest_wake_key(tracker, key, hash);
+}
 
 /* Puts a SYN that would open a connection aside, under the next id. False when it cannot wait. */
 bool sf_rest_wait(struct sf_tracker *tracker, const struct sf_segment *seg);
