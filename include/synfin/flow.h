@@ -97,7 +97,7 @@ struct sf_endpoint {
     uint8_t print_next;
     uint8_t ttl_min, ttl_max;
     uint8_t checksums_tested;
-    uint16_t hole_count, hole_capacity;
+    uint16_t hole_count, hole_capacity, hole_head; /* head: place of the first */
     uint16_t sent_head, sent_count, sent_capacity;
     uint16_t mss;
     sf_offset snd_nxt; /* highest SEG.SEQ + SEG.LEN seen */
@@ -147,8 +147,9 @@ struct sf_endpoint {
     sf_offset sack_high;  /* right edge of the highest SACK block the peer sent, or NONE */
     sf_offset suspect;    /* end of a segment too far ahead to be believed at once, or NONE */
     sf_offset probe_end;  /* after an unacknowledged window probe octet, or NONE */
-    struct sf_hole *holes; /* sorted, disjoint */
-    uint64_t holes_lost;   /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
+    struct sf_hole *holes;  /* from hole_head on: sorted, disjoint */
+    sf_offset judged_below; /* what holes below it tell is known */
+    uint64_t holes_lost; /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
     sf_ns zero_since_ns, zero_time_ns;
     uint32_t urgents;
     uint32_t ecn_ce, ecn_ece, ecn_cwr;

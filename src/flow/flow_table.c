@@ -341,7 +341,7 @@ void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow)
 static void endpoint_forget(struct sf_endpoint *ep)
 {
     ep->holes = NULL;
-    ep->hole_count = ep->hole_capacity = 0;
+    ep->hole_count = ep->hole_capacity = ep->hole_head = 0;
     ep->sent = NULL;
     ep->sent_head = ep->sent_count = ep->sent_capacity = 0;
     ep->resent = NULL;

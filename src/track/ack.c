@@ -239,22 +239,42 @@ void sf_ack_segment(struct sf_turn *turn)
         take_sack(turn);
 }
 
-static void judge_losses(struct sf_tracker *t, struct sf_flow *flow, enum sf_dir dir, sf_ns now,
-                         bool final)
+/* Holes are acknowledged in their order: behind the first that is not due none is. */
+static bool is_due(const struct sf_hole *hole, sf_ns now, sf_ns delay)
+{
+    return sf_ns_known(hole->acked_ns) && now - hole->acked_ns > delay;
+}
+
+static void judge_hole(struct sf_tracker *t, struct sf_flow *flow, enum sf_dir dir,
+                       struct sf_hole *hole)
+{
+    if (hole->is_judged || hole->is_before)
+        return;
+    hole->is_judged = true;
+    sf_note(t, flow, SF_ANOMALY_CAPTURE_LOSS, (int)dir, hole->packet,
+            (uint64_t)(hole->end - hole->begin));
+}
+
+static void judge_losses(struct sf_tracker *t, struct sf_flow *flow, enum sf_dir dir, sf_ns now)
 {
     struct sf_endpoint *ep = &flow->ep[dir];
     sf_ns delay = sf_flow_tap_delay(flow);
-    for (size_t i = 0; i < ep->hole_count; i++) {
-        struct sf_hole *hole = &ep->holes[i];
-        bool is_dropped = final && flow->dropped > 0; /* not the network's loss, acked or not */
-        if (hole->is_judged || hole->is_before || (!sf_ns_known(hole->acked_ns) && !is_dropped))
-            continue;
-        if (!final && now - hole->acked_ns <= delay)
-            continue;
-        hole->is_judged = true;
-        sf_note(t, flow, SF_ANOMALY_CAPTURE_LOSS, (int)dir, hole->packet,
-                (uint64_t)(hole->end - hole->begin));
+    for (size_t i = sf_hole_after(ep, ep->judged_below); i < ep->hole_count; i++) {
+        struct sf_hole *hole = sf_hole_at(ep, i);
+        if (!hole->is_before && !is_due(hole, now, delay))
+            return;
+        judge_hole(t, flow, dir, hole);
+        ep->judged_below = hole->end;
     }
+}
+
+/* What the capture dropped is not the network's loss, acknowledged or not. */
+static void judge_last(struct sf_tracker *t, struct sf_flow *flow, enum sf_dir dir)
+{
+    struct sf_endpoint *ep = &flow->ep[dir];
+    for (size_t i = 0; i < ep->hole_count; i++)
+        if (sf_ns_known(sf_hole_at(ep, i)->acked_ns) || flow->dropped > 0)
+            judge_hole(t, flow, dir, sf_hole_at(ep, i));
 }
 
 void sf_ack_judge_losses(struct sf_tracker *t, struct sf_flow *flow, sf_ns now, bool final)
@@ -262,6 +282,11 @@ void sf_ack_judge_losses(struct sf_tracker *t, struct sf_flow *flow, sf_ns now, 
     if (flow->ep[0].packets == 0 || flow->ep[1].packets == 0)
         return;
     /* The client's first: what is told must not depend on which address is the smaller one. */
-    for (unsigned i = 0; i < SF_DIR_COUNT; i++)
-        judge_losses(t, flow, (enum sf_dir)(flow->client ^ i), now, final);
+    for (unsigned i = 0; i < SF_DIR_COUNT; i++) {
+        enum sf_dir dir = (enum sf_dir)(flow->client ^ i);
+        if (final)
+            judge_last(t, flow, dir);
+        else if (flow->ep[dir].hole_count > 0)
+            judge_losses(t, flow, dir, now);
+    }
 }

@@ -347,7 +347,7 @@ static void shrink_end(struct sf_endpoint *ep, sf_ns base, sf_ns now)
     swap_none(ep, end_maybe, COUNT(end_maybe));
     if (ep->hole_count == 0) {
         ep->holes = NULL;
-        ep->hole_capacity = 0;
+        ep->hole_capacity = ep->hole_head = 0;
     }
     if (ep->sent_count <= SENT_MAX) {
         ep->sent = NULL;

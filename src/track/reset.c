@@ -44,8 +44,8 @@ const char *sf_reset_effect_name(enum sf_reset_effect effect)
 static sf_offset contiguous_end(const struct sf_endpoint *ep)
 {
     for (size_t i = 0; i < ep->hole_count; i++)
-        if (!sf_ns_known(ep->holes[i].acked_ns) && !ep->holes[i].is_before)
-            return ep->holes[i].begin;
+        if (!sf_ns_known(sf_hole_at(ep, i)->acked_ns) && !sf_hole_at(ep, i)->is_before)
+            return sf_hole_at(ep, i)->begin;
     return ep->snd_nxt;
 }
 

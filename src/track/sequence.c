@@ -22,7 +22,8 @@ static void choose_base(struct sf_endpoint *ep, sf_seq base, bool is_iss)
     ep->has_iss = is_iss;
     ep->snd_nxt = ep->low = ep->snd_una = is_iss ? 0 : 1;
     ep->fin = ep->suspect = ep->sack_high = ep->probe_end = SF_OFFSET_NONE;
-    ep->hole_count = 0;
+    ep->hole_count = ep->hole_head = 0;
+    ep->judged_below = 0;
     ep->sent_count = 0;
 }
 
@@ -46,9 +47,10 @@ static void rebase(struct sf_endpoint *ep, sf_seq iss)
     for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++)
         shift_offset(offsets[i], by);
     for (size_t i = 0; i < ep->hole_count; i++) {
-        ep->holes[i].begin += by;
-        ep->holes[i].end += by;
+        sf_hole_at(ep, i)->begin += by;
+        sf_hole_at(ep, i)->end += by;
     }
+    ep->judged_below += by;
     ep->sent_count = 0;
     ep->base = iss;
     ep->has_iss = true;

@@ -219,7 +219,14 @@ struct sf_fill {
     struct sf_hole first; /* the first hole that it touched, as it was */
 };
 
+static inline struct sf_hole *sf_hole_at(const struct sf_endpoint *ep, size_t i)
+{
+    return &ep->holes[ep->hole_head + i];
+}
+
 void sf_hole_add(struct sf_endpoint *ep, const struct sf_hole *hole);
+/* Which is the first that ends after `offset`; hole_count: none does. */
+size_t sf_hole_after(const struct sf_endpoint *ep, sf_offset offset);
 struct sf_fill sf_hole_fill(struct sf_endpoint *ep, sf_offset begin, sf_offset end);
 /* Marks what lies below `ack` as acknowledged. */
 void sf_hole_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns, uint64_t packet);

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+import hostile
 import measure
 import picture
 
@@ -246,6 +247,23 @@ def instruction_section(counts):
     yield ""
 
 
+def hostile_section(build):
+    ordinary, found = hostile.costs(build / "tests/bench/generate", build / "synfin")
+    yield "## Hostile traffic"
+    yield ""
+    yield (f"Instructions a packet over {spaced(hostile.PACKETS)} packets made to be dear "
+           f"(tests/bench/hostile.py); {ordinary:.0f} for the mix web of that size. More than "
+           f"{hostile.TIMES_ORDINARY} times that fails the tests.")
+    yield ""
+    yield "| kind | what | instructions | times ordinary |"
+    yield "|---|---|---:|---:|"
+    for kind in hostile.KINDS:
+        cost = found[kind.__name__]
+        yield f"| {kind.__name__} | {kind.__doc__.rstrip('.')} | {cost:.0f} | " \
+              f"{cost / ordinary:.2f} |"
+    yield ""
+
+
 def version_line():
     done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}, ", *PACKAGES],
                           capture_output=True, text=True)
@@ -325,7 +343,10 @@ def measure_all(args, folder):
     lines = [*intro(rounds, loads), *goal_section(results)]
     for result in results:
         lines.extend(mix_section(result))
-    return results, "\n".join([*lines, *instruction_section(counts)])
+    lines.extend(instruction_section(counts))
+    if not args.quick and not args.mix:
+        lines.extend(hostile_section(args.build))
+    return results, "\n".join(lines)
 
 
 def main():

@@ -1,0 +1,246 @@
+"""Traffic made to be dear: hostile.py GENERATE SYNFIN counts instructions a packet for each kind
+and fails where one costs more than three times what ordinary traffic (the mix `web`) costs.
+hostile.py --write KIND PACKETS OUT.pcap writes one kind, to look at it."""
+
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import measure
+
+PACKETS = 30_000
+TIMES_ORDINARY = 3
+CLIENT, SERVER = 0x0A000001, 0x0A000002
+MSS = 1000
+NOP = b"\x01"
+
+
+class Capture:
+    """Frames cut behind their headers, a microsecond apart or as told."""
+
+    def __init__(self, packets):
+        self.frames = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)]
+        self.packets = packets
+        self.time_us = 1_700_000_000_000_000
+        self.ip_id = 0
+
+    def is_full(self):
+        return len(self.frames) > self.packets
+
+    def add(self, from_client, flags, seq, ack, length=0, options=b"", port=40000, gap_us=10):
+        ends = (CLIENT, SERVER) if from_client else (SERVER, CLIENT)
+        ports = (port, 80) if from_client else (80, port)
+        tcp = struct.pack(">HHIIBBHHH", *ports, seq % 2**32, ack % 2**32,
+                          (20 + len(options)) // 4 << 4, flags, 65000, 0, 0) + options
+        self.ip_id = (self.ip_id + 1) % 65536
+        ip = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(tcp) + length, self.ip_id, 0x4000, 64, 6,
+                         0, *ends)
+        frame = bytes(12) + b"\x08\x00" + ip + tcp
+        self.time_us += gap_us
+        self.frames.append(struct.pack("<IIII", self.time_us // 10**6, self.time_us % 10**6,
+                                       len(frame), len(frame) + length) + frame)
+
+    def open(self, port=40000, scale=14):
+        """A handshake; both ends start at 1 after it."""
+        options = struct.pack(">BBHBBBB", 2, 4, MSS, 3, 3, scale, 1) + b"\x04\x02\x01\x01"
+        self.add(True, 0x02, 0, 0, options=options, port=port)
+        self.add(False, 0x12, 0, 1, options=options, port=port)
+        self.add(True, 0x10, 1, 1, port=port)
+
+    def octets(self):
+        return b"".join(self.frames[:self.packets + 1])
+
+
+def sack_option(blocks):
+    body = b"".join(struct.pack(">II", begin % 2**32, end % 2**32) for begin, end in blocks)
+    return NOP * 2 + struct.pack(">BB", 5, 2 + len(body)) + body
+
+
+def holes(capture, rng):
+    """Every second segment is never captured, and nothing is acknowledged."""
+    capture.open()
+    seq = 1
+    while not capture.is_full():
+        capture.add(True, 0x10, seq, 1, MSS)
+        seq += 2 * MSS
+        if rng.random() < 0.01:
+            capture.add(False, 0x10, 1, 1)
+
+
+def acknowledged_holes(capture, rng):
+    """Every second segment is never captured; all is acknowledged, soon."""
+    capture.open()
+    seq = 1
+    while not capture.is_full():
+        for _ in range(rng.randrange(1, 40)):
+            capture.add(True, 0x10, seq, 1, MSS)
+            seq += 2 * MSS
+        capture.add(False, 0x10, 1, seq)
+
+
+def backwards(capture, rng):
+    """Flights whose segments come last one first, each in pieces."""
+    capture.open()
+    begin = 1
+    while not capture.is_full():
+        pieces = list(range(begin, begin + 200 * 100, 100))
+        for seq in reversed(pieces):
+            capture.add(True, 0x10, seq, 1, 100)
+        begin += 200 * 100
+        capture.add(False, 0x10, 1, begin)
+
+
+def shuffled(capture, rng):
+    """Flights whose segments come in any order, some of them twice."""
+    capture.open()
+    begin = 1
+    while not capture.is_full():
+        pieces = list(range(begin, begin + 400 * 100, 100)) + rng.choices(
+            range(begin, begin + 400 * 100, 100), k=50)
+        rng.shuffle(pieces)
+        for seq in pieces:
+            capture.add(True, 0x10, seq, 1, 100)
+        begin += 400 * 100
+        capture.add(False, 0x10, 1, begin)
+
+
+def sack_storm(capture, rng):
+    """Thousands of segments outstanding, and four new SACK blocks in each ACK."""
+    capture.open()
+    seq = 1
+    for _ in range(4000):
+        capture.add(True, 0x10, seq, 1, MSS)
+        seq += MSS
+    while not capture.is_full():
+        edges = sorted(rng.randrange(1, seq) for _ in range(8))
+        blocks = [(edges[2 * i], edges[2 * i + 1] + 1) for i in range(4)]
+        rng.shuffle(blocks)
+        capture.add(False, 0x10, 1, 1, options=sack_option(blocks))
+
+
+def resent(capture, rng):
+    """Thousands of segments outstanding, sent again in any order."""
+    capture.open()
+    seq = 1
+    for _ in range(4000):
+        capture.add(True, 0x10, seq, 1, MSS)
+        seq += MSS
+    while not capture.is_full():
+        capture.add(True, 0x10, 1 + MSS * rng.randrange(4000), 1, MSS * rng.randrange(1, 3))
+
+
+def duplicate_acks(capture, rng):
+    """Thousands of segments outstanding, and the same ACK again and again."""
+    capture.open()
+    seq = 1
+    for _ in range(4000):
+        capture.add(True, 0x10, seq, 1, MSS)
+        seq += MSS
+    while not capture.is_full():
+        capture.add(False, 0x10, 1, 1)
+
+
+def one_octet(capture, rng):
+    """Each octet a segment, each acknowledged."""
+    capture.open()
+    seq = 1
+    while not capture.is_full():
+        capture.add(True, 0x18, seq, 1, 1)
+        seq += 1
+        capture.add(False, 0x10, 1, seq)
+
+
+def syns_again(capture, rng):
+    """SYNs with ever new numbers on a live connection, answered by challenge ACKs."""
+    capture.open()
+    while not capture.is_full():
+        capture.add(True, 0x02, rng.randrange(2**32), 0)
+        capture.add(False, 0x10, 1, 1)
+
+
+def resets_outside(capture, rng):
+    """RSTs that nobody believes, between octets that go on."""
+    capture.open()
+    seq = 1
+    while not capture.is_full():
+        capture.add(False, 0x04, rng.randrange(2**31) + 2**30, 0)
+        capture.add(True, 0x18, seq, 1, 10)
+        seq += 10
+
+
+def one_tuple(capture, rng):
+    """The same addresses and ports for connection after connection."""
+    isn = 0
+    while not capture.is_full():
+        isn += 100_000
+        capture.add(True, 0x02, isn, 0)
+        capture.add(False, 0x12, isn + 7, isn + 1)
+        capture.add(True, 0x10, isn + 1, isn + 8)
+        for step in range(12):
+            capture.add(step % 2 == 0, 0x18, isn + 1 + step // 2 if step % 2 == 0 else
+                        isn + 8 + step // 2, isn + 8 + step // 2 if step % 2 == 0 else
+                        isn + 2 + step // 2, 1)
+        capture.add(True, 0x14, isn + 7, isn + 14)
+
+
+def near_tuples(capture, rng):
+    """Tuples that differ in one bit each, a segment each in turn."""
+    ports = [40000 ^ bit for bit in (0, *(1 << i for i in range(10)))]
+    for port in ports:
+        capture.open(port)
+    seq = 1
+    while not capture.is_full():
+        for port in ports:
+            capture.add(True, 0x18, seq, 1, 100, port=port)
+            capture.add(False, 0x10, 1, seq + 100, port=port)
+        seq += 100
+
+
+KINDS = (holes, acknowledged_holes, backwards, shuffled, sack_storm, resent, duplicate_acks,
+         one_octet, syns_again, resets_outside, one_tuple, near_tuples)
+
+
+def write(kind, packets, path):
+    capture = Capture(packets)
+    kind(capture, random.Random(1))
+    path.write_bytes(capture.octets())
+
+
+def instructions(synfin, path):
+    return measure.instructions([synfin, "-q", "-j1", "--no-sandbox", "-o", "none", path])
+
+
+def costs(generate, synfin, packets=PACKETS):
+    """Instructions a packet: of ordinary traffic, then by the name of each kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.pcap")
+        subprocess.run([generate, "web", "1", path], check=True)
+        start = instructions(synfin, path)
+        subprocess.run([generate, "web", str(packets), path], check=True)
+        ordinary = (instructions(synfin, path) - start) / packets
+        found = {}
+        for kind in KINDS:
+            write(kind, packets, path)
+            found[kind.__name__] = (instructions(synfin, path) - start) / packets
+        return ordinary, found
+
+
+def main():
+    if sys.argv[1] == "--write":
+        kinds = {kind.__name__: kind for kind in KINDS}
+        write(kinds[sys.argv[2]], int(sys.argv[3]), Path(sys.argv[4]))
+        return
+    ordinary, found = costs(*sys.argv[1:])
+    print(f"ordinary            {ordinary:6.0f} instructions a packet")
+    dear = [name for name, cost in found.items() if cost > TIMES_ORDINARY * ordinary]
+    for name, cost in found.items():
+        print(f"{name:19} {cost:6.0f}  {cost / ordinary:.2f} times"
+              + (f"  more than {TIMES_ORDINARY}" if name in dear else ""))
+    sys.exit(1 if dear else 0)
+
+
+if __name__ == "__main__":
+    main()
