@@ -11,6 +11,10 @@
 #include "synfin/track.h"
 #include "synfin/zeek_row.h"
 
+/* Octets from a slot's begin that a segment of an established connection touches: what to prefetch.
+ * Handshake and close need the line after it, too. Slots begin at a cache line. */
+enum { SF_VIEW_HOT = 128 };
+
 struct sf_views;
 
 struct sf_view_options {

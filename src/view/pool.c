@@ -5,31 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ITEMS_PER_CHUNK = 64 };
+enum { ITEMS_PER_CHUNK = 64, CACHE_LINE = 64 };
 
 /* Stands before the items of a chunk, and in a free item. */
 struct link {
     struct link *next;
 };
 
-static size_t padded(size_t size)
+/* Items of whole cache lines begin at one. */
+static size_t unit_of(const struct sf_pool *pool)
 {
-    size_t unit = _Alignof(max_align_t);
+    return pool->item_size % CACHE_LINE == 0 ? CACHE_LINE : _Alignof(max_align_t);
+}
+
+static size_t padded(size_t size, size_t unit)
+{
     return (size + unit - 1) / unit * unit;
 }
 
 static void *carve(struct sf_pool *pool)
 {
-    size_t size = padded(pool->item_size);
+    size_t unit = unit_of(pool), size = padded(pool->item_size, unit);
+    size_t head = padded(sizeof(struct link), unit);
     if (pool->left_in_chunk == 0) {
-        struct link *chunk = malloc(padded(sizeof(struct link)) + ITEMS_PER_CHUNK * size);
+        struct link *chunk = aligned_alloc(unit, head + ITEMS_PER_CHUNK * size);
         if (chunk == NULL)
             return NULL;
         chunk->next = pool->chunks;
         pool->chunks = chunk;
         pool->left_in_chunk = ITEMS_PER_CHUNK;
     }
-    unsigned char *items = (unsigned char *)pool->chunks + padded(sizeof(struct link));
+    unsigned char *items = (unsigned char *)pool->chunks + head;
     return items + --pool->left_in_chunk * size;
 }
 

@@ -8,6 +8,9 @@
 
 #include "synfin/view.h"
 
+/* A function apart, so that its callers do not pay for what it keeps on the stack. */
+#define SF_APART __attribute__((noinline))
+
 /* Items of one size, carved from chunks and reused through a free list. Zero plus item_size is a
  * valid empty pool. */
 struct sf_pool {
@@ -39,49 +42,81 @@ enum sf_zeek_state {
     SF_ZEEK_RESET,  /* sent a RST */
 };
 
-struct sf_zeek_end {
-    /* Relative positions: 0 is the SYN, 1 the first octet of payload. */
-    uint64_t delivered; /* next octet that a reader of the stream would get */
-    uint64_t trimmed;   /* below it everything is acknowledged or given up */
-    uint64_t top;       /* end of the highest octets ever buffered */
-    uint64_t fin_end;   /* position after the FIN, when has_fin */
-    uint64_t packets, ip_bytes;
-    /* Numbers as on the wire, and how often they have passed 2^32. */
-    uint32_t start, last, ack;
-    uint32_t last_wraps, ack_wraps;
-    uint8_t state, prev_state; /* enum sf_zeek_state */
-    uint8_t seen;              /* letters of the history already written once */
-    bool has_fin;
-    bool did_close;
-    bool did_eof;
-    bool gave_up; /* no reassembly any more */
-    bool is_seen; /* sent a packet in its present role */
-    uint16_t range_count;
-    struct sf_zeek_range *ranges; /* ahead of `delivered`, ascending, disjoint */
+/* Numbers of an end that seldom pass 2^32. Their low halves are in sf_zeek_end, the high ones in
+ * sf_zeek_rare: sf_zeek_get() and sf_zeek_set(). */
+enum sf_zeek_number {
+    /* As on the wire; the high half is how often it has passed 2^32. */
+    SF_ZEEK_LAST, /* end of the highest segment */
+    SF_ZEEK_ACK,  /* highest acknowledgement by the peer */
+    /* Positions: 0 is the SYN, 1 the first octet of payload. */
+    SF_ZEEK_DELIVERED, /* next octet that a reader of the stream would get */
+    SF_ZEEK_TRIMMED,   /* below it everything is acknowledged or given up */
+    SF_ZEEK_FIN,       /* of the last FIN without SYN and RST */
+    SF_ZEEK_RST,       /* of the last RST without SYN and FIN */
+    SF_ZEEK_PACKETS,
+    SF_ZEEK_NUMBERS
 };
 
-/* Of an end, seldom touched. */
-struct sf_zeek_rare {
-    uint64_t last_syn, last_fin, last_rst; /* positions, for the history */
-    uint32_t retransmissions, zero_windows, gaps, bad_checksums;
+struct sf_zeek_end {
+    uint32_t start; /* as on the wire */
+    uint32_t low[SF_ZEEK_NUMBERS];
+    uint32_t gaps;
+    uint8_t state, prev_state; /* enum sf_zeek_state */
+    uint8_t seen;              /* letters of the history already written once */
+    bool has_fin : 1;
+    bool has_odd_fin : 1; /* the last FIN came with SYN or RST: see sf_zeek_rare.fin_end */
+    bool did_close : 1;
+    bool did_eof : 1;
+    bool gave_up : 1; /* no reassembly any more */
+    bool is_seen : 1; /* sent a packet in its present role */
+    /* A segment without, with payload says nothing new to the history nor to completeness. */
+    bool has_sent_ack : 1, has_sent_data : 1;
+    uint64_t ip_bytes;
 };
+
+/* Of an end, seldom needed. */
+struct sf_zeek_rare {
+    uint32_t high[SF_ZEEK_NUMBERS];
+    uint32_t retransmissions, zero_windows, bad_checksums;
+    uint64_t last_syn;            /* position, for the history */
+    uint64_t fin_end;             /* position after the FIN, when has_odd_fin */
+    uint64_t top;                 /* end of the last range, when there are any */
+    struct sf_zeek_range *ranges; /* ahead of what was delivered, ascending, disjoint */
+    uint32_t range_count;
+};
+
+/* How long it may be idle. */
+enum sf_zeek_patience {
+    SF_ZEEK_IN_HANDSHAKE,
+    SF_ZEEK_AFTER_HANDSHAKE,
+    SF_ZEEK_SHELL,
+};
+
+enum { SF_ZEEK_HISTORY_INLINE = 16 };
+
+/* scripts/base/init-bare.zeek: tcp_max_initial_window, tcp_excessive_data_without_further_acks. */
+enum { SF_ZEEK_INITIAL_WINDOW_MAX = 16384, SF_ZEEK_UNACKED_MAX = 10 * 1024 * 1024 };
+/* The same: tcp_attempt_delay. */
+static const sf_ns SF_ZEEK_ATTEMPT_DELAY = 5 * SF_SEC;
 
 /* One connection as Zeek would have it in its table. */
 struct sf_zeek_conn {
-    uint64_t first_packet; /* 0: there is none */
-    sf_ns start_ns, last_ns;
-    sf_ns attempt_ns; /* when an unanswered SYN is given up, or SF_NS_UNKNOWN */
-    sf_ns delete_ns;  /* when it is dropped after its close, or SF_NS_UNKNOWN */
-    sf_ns idle_limit_ns;
+    sf_ns last_ns;
     uint64_t missed_bytes;
+    uint8_t steady;     /* 0, or what view_steady.c needs to know */
     uint8_t originator; /* enum sf_dir */
-    bool is_active;
-    bool is_partial;
-    bool close_deferred;
+    uint8_t patience;   /* enum sf_zeek_patience */
     uint8_t history_len;
+    bool is_active : 1;
+    bool is_partial : 1;
+    bool close_deferred : 1;
+    bool is_attempt : 1;  /* an unanswered SYN is given up at due_ns */
+    bool is_complete : 1; /* closed, to be dropped at due_ns */
     struct sf_zeek_end end[SF_DIR_COUNT];
-    struct sf_zeek_rare rare[SF_DIR_COUNT];
-    char history[SF_ZEEK_HISTORY];
+    uint64_t first_packet; /* 0: there is none */
+    sf_ns start_ns;
+    sf_ns due_ns;
+    char history[SF_ZEEK_HISTORY_INLINE]; /* goes on in sf_view_rare */
 };
 
 /* A row that was cut off while the slot lives on. */
@@ -140,18 +175,36 @@ struct sf_wire_stream {
     bool has_base[SF_DIR_COUNT];
     uint8_t completeness;
     uint8_t first_bits; /* of the first packet, not in completeness before there is a second */
-    uint16_t cut_count;
-    struct sf_wire_cut *cuts, *last_cut; /* oldest first */
+};
+
+/* Bits of tcp.completeness. */
+enum {
+    SF_WIRE_HAS_SYN = 1,
+    SF_WIRE_HAS_SYN_ACK = 2,
+    SF_WIRE_HAS_ACK = 4,
+    SF_WIRE_HAS_DATA = 8,
+    SF_WIRE_HAS_FIN = 16,
+    SF_WIRE_HAS_RST = 32,
+};
+
+/* What few connections need. */
+struct sf_view_rare {
+    struct sf_zeek_rare zeek[SF_DIR_COUNT];
+    char history[SF_ZEEK_HISTORY - SF_ZEEK_HISTORY_INLINE];
+    struct sf_zeek_cut *zeek_cuts, *last_zeek_cut; /* oldest first, like those below */
+    struct sf_wire_cut *wire_cuts, *last_wire_cut;
+    uint16_t zeek_cut_count, wire_cut_count;
     struct sf_wire_labels *labels;
 };
 
 /* All that the views keep for a pair of addresses and ports. */
 struct sf_view_slot {
-    struct sf_wire_stream wire; /* first, so that what every segment touches lies together */
     struct sf_zeek_conn zeek;
-    uint16_t cut_count;
-    struct sf_zeek_cut *cuts, *last_cut; /* oldest first */
+    struct sf_wire_stream wire;
+    struct sf_view_rare *rare; /* NULL until the first need */
 };
+_Static_assert(offsetof(struct sf_view_slot, zeek.first_packet) <= SF_VIEW_HOT,
+               "all that a segment of an established connection touches");
 
 /* A bound for the lists above: a tuple that is cut more often than this between two records keeps
  * the oldest cuts and the count. */
@@ -164,10 +217,20 @@ struct sf_zeek_row_node {
 
 struct sf_views {
     struct sf_view_options options;
-    struct sf_pool slots, ranges, zeek_cuts, wire_cuts, wire_labels, unacked, rows;
+    struct sf_pool slots, rares, ranges, zeek_cuts, wire_cuts, wire_labels, unacked, rows;
     struct sf_zeek_row_node *first_row, *last_row;
     struct sf_wire_past *pasts; /* of streams whose slots are gone; NULL until the first */
 };
+
+/* views.c: NULL on lack of memory; then what would be noted there is forgotten. */
+struct sf_view_rare *sf_view_take_rare(struct sf_views *views, struct sf_view_slot *slot);
+
+/* view_steady.c: a segment that only goes on, on an established connection, or closes it in the
+ * usual way; false when it is another: then nothing is touched. */
+bool sf_view_continue(struct sf_views *views, struct sf_view_slot *slot,
+                      const struct sf_segment *seg);
+/* Finds out whether the next segment may be such a one. */
+void sf_view_look_ahead(const struct sf_views *views, struct sf_view_slot *slot);
 
 /* wireshark_past.c: a stream's numbers and bits outlive its slot. */
 void sf_wire_remember(struct sf_views *views, const struct sf_flow_key *key,
@@ -184,35 +247,90 @@ void sf_zeek_record(struct sf_views *views, struct sf_view_slot *slot, struct sf
 void sf_zeek_dispose(struct sf_views *views, struct sf_view_slot *slot,
                      const struct sf_flow_key *key);
 
-/* zeek_segment.c: one segment changes the connection. */
-/* The same for a segment that only goes on, on an established connection; false when it is another:
- * then nothing is touched. */
-bool sf_zeek_continue(struct sf_views *views, struct sf_zeek_conn *conn,
-                      const struct sf_segment *seg);
-void sf_zeek_process(struct sf_views *views, struct sf_zeek_conn *conn,
-                     const struct sf_segment *seg);
-void sf_zeek_bad_checksum(struct sf_zeek_conn *conn, enum sf_dir dir);
-void sf_zeek_flip(struct sf_zeek_conn *conn);
-/* Writes `letter`, in lower case when end `dir` is the responder. */
-void sf_zeek_history(struct sf_zeek_conn *conn, enum sf_dir dir, char letter);
-/* Counts up and writes the letter at 1, 10, 100 ... */
-void sf_zeek_scaled_history(struct sf_zeek_conn *conn, enum sf_dir dir, char letter,
-                            uint32_t *count);
+/* Bits of sf_zeek_end.seen. */
+enum {
+    SF_ZEEK_SEEN_SYN = 0x01,
+    SF_ZEEK_SEEN_FIN = 0x02,
+    SF_ZEEK_SEEN_RST = 0x04,
+    SF_ZEEK_SEEN_DATA = 0x08,
+    SF_ZEEK_SEEN_ACK = 0x10,
+    SF_ZEEK_SEEN_FIN_RST = 0x20,
+    SF_ZEEK_SEEN_MULTI_FLAG = 0x40,
+};
+
+/* zeek_number.c: numbers of 64 bits in two halves. */
+static inline uint64_t sf_zeek_get(const struct sf_view_slot *slot, enum sf_dir dir,
+                                   enum sf_zeek_number which)
+{
+    uint32_t low = slot->zeek.end[dir].low[which];
+    if (slot->rare == NULL)
+        return low;
+    return (uint64_t)slot->rare->zeek[dir].high[which] << 32 | low;
+}
+
+void sf_zeek_set_high(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
+                      enum sf_zeek_number which, uint32_t high);
+/* The low half has passed 2^32. */
+void sf_zeek_carry(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
+                   enum sf_zeek_number which);
+
+static inline void sf_zeek_set(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
+                               enum sf_zeek_number which, uint64_t value)
+{
+    slot->zeek.end[dir].low[which] = (uint32_t)value;
+    if (slot->rare != NULL || value >> 32 != 0)
+        sf_zeek_set_high(views, slot, dir, which, (uint32_t)(value >> 32));
+}
+
 /* Octets of sequence space that the end used, without SYN and FIN. */
-uint64_t sf_zeek_size(const struct sf_zeek_conn *conn, enum sf_dir dir);
-bool sf_zeek_nothing_acked(const struct sf_zeek_end *end);
-uint64_t sf_zeek_full_seq(uint32_t seq, uint32_t wraps);
+uint64_t sf_zeek_size(const struct sf_view_slot *slot, enum sf_dir dir);
+/* Of what the end sent: nothing, or only its SYN. */
+static inline bool sf_zeek_nothing_acked(const struct sf_view_slot *slot, enum sf_dir dir)
+{
+    return sf_zeek_get(slot, dir, SF_ZEEK_ACK) - slot->zeek.end[dir].start <= 1;
+}
+
+/* zeek_history.c: writes `letter`, in lower case when end `dir` is the responder. */
+void sf_zeek_history(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
+                     char letter);
+/* Counts up and writes the letter at 1, 10, 100 ... */
+void sf_zeek_scaled_history(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
+                            char letter, uint32_t *count);
+void sf_zeek_flip(struct sf_views *views, struct sf_view_slot *slot);
+void sf_zeek_history_text(const struct sf_view_slot *slot, char out[SF_ZEEK_HISTORY]);
+
+/* Port of a remote shell or FTP: of the responder, or of an originator that only answered. */
+static inline bool sf_zeek_is_shell(uint16_t port)
+{
+    return port == 21 || port == 22 || port == 23 || port == 513;
+}
+
+/* zeek_handshake.c: the plain SYN that begins a connection, and the SYN-ACK that answers it; false
+ * when it is another segment: then nothing is touched. */
+bool sf_zeek_plain_syn(struct sf_view_slot *slot, const struct sf_segment *seg);
+bool sf_zeek_plain_syn_ack(struct sf_views *views, struct sf_view_slot *slot,
+                           const struct sf_segment *seg);
+
+/* zeek_close.c: an end is at its stream's end once it sent FIN or RST and nothing is pending. A
+ * close that waited for that happens then; one that is wanted now may have to wait for it. */
+void sf_zeek_check_end(struct sf_view_slot *slot, enum sf_dir dir, bool wants_close);
+
+/* zeek_segment.c: one segment changes the connection. */
+void sf_zeek_process(struct sf_views *views, struct sf_view_slot *slot,
+                     const struct sf_segment *seg);
 
 /* zeek_reassembly.c: which octets were seen, which are missing. */
-void sf_zeek_data(struct sf_views *views, struct sf_zeek_conn *conn, enum sf_dir dir,
+void sf_zeek_data(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
                   uint64_t begin, uint64_t end);
 /* True when the position is a new one. */
-bool sf_zeek_acked(struct sf_views *views, struct sf_zeek_conn *conn, enum sf_dir dir,
+bool sf_zeek_acked(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
                    uint64_t position);
-bool sf_zeek_data_pending(const struct sf_zeek_conn *conn, enum sf_dir dir);
-void sf_zeek_drop_ranges(struct sf_views *views, struct sf_zeek_end *end);
+bool sf_zeek_data_pending(const struct sf_view_slot *slot, enum sf_dir dir);
+void sf_zeek_drop_ranges(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir);
 
-/* wireshark.c: streams and completeness; returns the labels of the segment. */
+/* wireshark.c: bits of tcp.completeness that the segment adds. */
+uint8_t sf_wire_bits(const struct sf_segment *seg);
+/* Streams and completeness; returns the labels of the segment. */
 uint32_t sf_wire_segment(struct sf_views *views, struct sf_view_slot *slot,
                          const struct sf_segment *seg);
 void sf_wire_record(struct sf_views *views, struct sf_view_slot *slot, struct sf_record *record);

@@ -12,6 +12,7 @@ struct sf_views *sf_views_new(const struct sf_view_options *options)
         return NULL;
     views->options = *options;
     views->slots.item_size = sizeof(struct sf_view_slot);
+    views->rares.item_size = sizeof(struct sf_view_rare);
     views->ranges.item_size = sizeof(struct sf_zeek_range);
     views->zeek_cuts.item_size = sizeof(struct sf_zeek_cut);
     views->wire_cuts.item_size = sizeof(struct sf_wire_cut);
@@ -26,6 +27,7 @@ void sf_views_free(struct sf_views *views)
     if (views == NULL)
         return;
     sf_pool_dispose(&views->slots);
+    sf_pool_dispose(&views->rares);
     sf_pool_dispose(&views->ranges);
     sf_pool_dispose(&views->zeek_cuts);
     sf_pool_dispose(&views->wire_cuts);
@@ -36,21 +38,36 @@ void sf_views_free(struct sf_views *views)
     free(views);
 }
 
+struct sf_view_rare *sf_view_take_rare(struct sf_views *views, struct sf_view_slot *slot)
+{
+    if (slot->rare == NULL)
+        slot->rare = sf_pool_take(&views->rares);
+    return slot->rare;
+}
+
+SF_APART static uint32_t show(struct sf_views *views, void **view, const struct sf_segment *seg)
+{
+    if (*view == NULL)
+        *view = sf_pool_take(&views->slots);
+    struct sf_view_slot *slot = *view;
+    if (slot == NULL)
+        return 0;
+    if (views->options.zeek)
+        sf_zeek_segment(views, slot, seg);
+    uint32_t labels = sf_wire_segment(views, slot, seg);
+    sf_view_look_ahead(views, slot);
+    return labels;
+}
+
 void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
                       struct sf_judgement *judgement)
 {
-    if (judgement->view == NULL)
+    void **view = judgement->view;
+    judgement->wireshark = 0;
+    if (view == NULL)
         return; /* the tracker had no memory for the connection */
-    struct sf_view_slot *slot = *judgement->view;
-    if (slot == NULL) {
-        slot = sf_pool_take(&views->slots);
-        if (slot == NULL)
-            return;
-        *judgement->view = slot;
-    }
-    if (views->options.zeek)
-        sf_zeek_segment(views, slot, seg);
-    judgement->wireshark = sf_wire_segment(views, slot, seg);
+    if (*view == NULL || !sf_view_continue(views, *view, seg))
+        judgement->wireshark = show(views, view, seg);
 }
 
 void sf_views_update(struct sf_views *views, struct sf_record *record)
@@ -67,6 +84,8 @@ void sf_views_record(struct sf_views *views, struct sf_record *record)
         return;
     sf_zeek_dispose(views, slot, &record->key);
     sf_wire_dispose(views, slot, &record->key);
+    if (slot->rare != NULL)
+        sf_pool_give(&views->rares, slot->rare);
     sf_pool_give(&views->slots, slot);
     record->view = NULL;
 }

@@ -6,13 +6,18 @@
 #include "synfin/port.h"
 #include "view_internal.h"
 
-/* scripts/base/init-bare.zeek: tcp_attempt_delay, tcp_SYN_timeout, tcp_session_timer,
- * tcp_connection_linger, tcp_close_delay; a connection starts with udp_inactivity_timeout. */
-static const sf_ns ATTEMPT_DELAY = 5 * SF_SEC;
+/* scripts/base/init-bare.zeek: tcp_SYN_timeout, tcp_session_timer, tcp_connection_linger. */
 static const sf_ns FIRST_EXPIRE_CHECK = 5 * SF_SEC;
 static const sf_ns EXPIRE_CHECK_PERIOD = 6 * SF_SEC;
 static const sf_ns CONNECTION_LINGER = 5 * SF_SEC;
-static const sf_ns HANDSHAKE_INACTIVITY = 60 * SF_SEC;
+
+/* scripts/base/init-bare.zeek: a connection starts with udp_inactivity_timeout, then comes
+ * tcp_inactivity_timeout; base/protocols/conn/inactivity.zeek. */
+static const sf_ns idle_limits[] = {
+    [SF_ZEEK_IN_HANDSHAKE] = 60 * SF_SEC,
+    [SF_ZEEK_AFTER_HANDSHAKE] = 300 * SF_SEC,
+    [SF_ZEEK_SHELL] = 3600 * SF_SEC,
+};
 
 static bool is_broadcast(const struct sf_flow_key *key, enum sf_dir dir)
 {
@@ -33,24 +38,19 @@ static bool starts_flipped(const struct sf_segment *seg)
     return !sf_port_is_likely_server(destination) || (!has_syn && source < destination);
 }
 
-static void begin(struct sf_zeek_conn *conn, const struct sf_segment *seg)
+static void begin(struct sf_views *views, struct sf_view_slot *slot, const struct sf_segment *seg)
 {
-    *conn = (struct sf_zeek_conn){
-        .first_packet = seg->packet,
-        .start_ns = seg->ts_ns,
-        .last_ns = seg->ts_ns,
-        .attempt_ns = SF_NS_UNKNOWN,
-        .delete_ns = SF_NS_UNKNOWN,
-        .idle_limit_ns = HANDSHAKE_INACTIVITY,
-        .originator = (uint8_t)seg->dir,
-        .is_active = true,
-    };
+    struct sf_zeek_conn *conn = &slot->zeek;
+    conn->first_packet = seg->packet;
+    conn->start_ns = conn->last_ns = seg->ts_ns;
+    conn->originator = (uint8_t)seg->dir;
+    conn->is_active = true;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
-        conn->end[dir].delivered = 1;
-        conn->end[dir].trimmed = 1;
+        conn->end[dir].low[SF_ZEEK_DELIVERED] = 1;
+        conn->end[dir].low[SF_ZEEK_TRIMMED] = 1;
     }
     if (starts_flipped(seg))
-        sf_zeek_flip(conn);
+        sf_zeek_flip(views, slot);
 }
 
 static bool is_closed(const struct sf_zeek_conn *conn)
@@ -117,12 +117,22 @@ static sf_ns earlier(sf_ns a, sf_ns b)
 /* When Zeek drops the connection if none of its packets comes any more. */
 static sf_ns removal_ns(const struct sf_zeek_conn *conn)
 {
-    sf_ns removal = earlier(conn->last_ns + conn->idle_limit_ns, conn->delete_ns);
-    if (sf_ns_known(conn->delete_ns))
-        return removal; /* the close cancelled the other timers */
-    if (sf_ns_known(conn->attempt_ns) && is_unanswered(conn))
-        removal = earlier(removal, conn->attempt_ns + ATTEMPT_DELAY);
+    sf_ns removal = conn->last_ns + idle_limits[conn->patience];
+    if (conn->is_complete)
+        return earlier(removal, conn->due_ns); /* the close cancelled the other timers */
+    if (conn->is_attempt && is_unanswered(conn))
+        removal = earlier(removal, conn->due_ns);
     return earlier(removal, expire_check_ns(conn));
+}
+
+/* Whether it was dropped before the segment came. */
+static bool is_removed(const struct sf_zeek_conn *conn, const struct sf_segment *seg)
+{
+    bool has_timer = conn->is_attempt || conn->is_complete;
+    bool is_soon = seg->ts_ns - conn->last_ns < CONNECTION_LINGER;
+    if (is_soon && !(has_timer && conn->due_ns <= seg->ts_ns))
+        return false; /* no other timer is that short */
+    return removal_ns(conn) <= seg->ts_ns;
 }
 
 /* The history of a SYN scan that its sender reset: ^?S, none of HAFGIQ, R. */
@@ -138,10 +148,11 @@ static bool is_inactive(uint8_t state)
     return state == SF_ZEEK_INACTIVE || state == SF_ZEEK_PARTIAL;
 }
 
-static const char *state_with_reset(const struct sf_zeek_conn *conn, uint8_t orig, uint8_t resp)
+static const char *state_with_reset(const struct sf_view_slot *slot, uint8_t orig, uint8_t resp,
+                                    const char *history)
 {
     if (resp == SF_ZEEK_RESET) {
-        bool is_empty = sf_zeek_size(conn, SF_FROM_0) == 0 && sf_zeek_size(conn, SF_FROM_1) == 0;
+        bool is_empty = sf_zeek_size(slot, SF_FROM_0) == 0 && sf_zeek_size(slot, SF_FROM_1) == 0;
         if (orig == SF_ZEEK_SYN_SENT || orig == SF_ZEEK_SYN_ACK_SENT ||
             (orig == SF_ZEEK_RESET && is_empty))
             return "REJ";
@@ -149,16 +160,17 @@ static const char *state_with_reset(const struct sf_zeek_conn *conn, uint8_t ori
     }
     if (!is_inactive(resp))
         return "RSTO";
-    return is_reset_attempt(conn->history) ? "RSTOS0" : "OTH";
+    return is_reset_attempt(history) ? "RSTOS0" : "OTH";
 }
 
 /* conn_state of scripts/base/protocols/conn/main.zeek. */
-static const char *conn_state(const struct sf_zeek_conn *conn)
+static const char *conn_state(const struct sf_view_slot *slot, const char *history)
 {
+    const struct sf_zeek_conn *conn = &slot->zeek;
     uint8_t orig = conn->end[conn->originator].state;
     uint8_t resp = conn->end[!conn->originator].state;
     if (orig == SF_ZEEK_RESET || resp == SF_ZEEK_RESET)
-        return state_with_reset(conn, orig, resp);
+        return state_with_reset(slot, orig, resp, history);
     if (orig == SF_ZEEK_CLOSED && resp == SF_ZEEK_CLOSED)
         return "SF";
     if (orig == SF_ZEEK_CLOSED)
@@ -172,34 +184,41 @@ static const char *conn_state(const struct sf_zeek_conn *conn)
     return "OTH";
 }
 
-static void fill_row(const struct sf_zeek_conn *conn, const struct sf_flow_key *key,
+/* Zeek's clock has microseconds, and it fills the counts only together with the duration. */
+static bool has_duration(const struct sf_zeek_conn *conn)
+{
+    return conn->last_ns / SF_USEC != conn->start_ns / SF_USEC;
+}
+
+static uint64_t size_of(const struct sf_view_slot *slot, enum sf_dir dir)
+{
+    return has_duration(&slot->zeek) ? sf_zeek_size(slot, dir) : SF_COUNT_UNKNOWN;
+}
+
+static void fill_row(const struct sf_view_slot *slot, const struct sf_flow_key *key,
                      sf_ns removed_ns, struct sf_zeek_row *row)
 {
-    /* Zeek's clock has microseconds. */
-    bool has_duration = conn->last_ns / SF_USEC != conn->start_ns / SF_USEC;
+    const struct sf_zeek_conn *conn = &slot->zeek;
     *row = (struct sf_zeek_row){
         .key = *key,
         .originator = (enum sf_dir)conn->originator,
         .first_packet = conn->first_packet,
         .start_ns = conn->start_ns,
-        .duration_ns = has_duration ? conn->last_ns - conn->start_ns : SF_NS_UNKNOWN,
+        .duration_ns = has_duration(conn) ? conn->last_ns - conn->start_ns : SF_NS_UNKNOWN,
         .removed_ns = removed_ns,
-        .conn_state = conn_state(conn),
         .missed_bytes = conn->missed_bytes,
     };
-    memcpy(row->history, conn->history, sizeof row->history);
+    sf_zeek_history_text(slot, row->history);
+    row->conn_state = conn_state(slot, row->history);
     for (int i = 0; i < SF_DIR_COUNT; i++) {
-        /* Zeek fills the counts only together with the duration. */
-        row->bytes[i] = has_duration ? sf_zeek_size(conn, (enum sf_dir)i) : SF_COUNT_UNKNOWN;
-        row->packets[i] = conn->end[i].packets;
+        row->bytes[i] = size_of(slot, (enum sf_dir)i);
+        row->packets[i] = sf_zeek_get(slot, (enum sf_dir)i, SF_ZEEK_PACKETS);
         row->ip_bytes[i] = conn->end[i].ip_bytes;
     }
 }
 
 static void queue_row(struct sf_views *views, const struct sf_zeek_row *row)
 {
-    if (!views->options.zeek_rows)
-        return;
     struct sf_zeek_row_node *node = sf_pool_take(&views->rows);
     if (node == NULL)
         return;
@@ -214,34 +233,43 @@ static void queue_row(struct sf_views *views, const struct sf_zeek_row *row)
 static void keep_cut(struct sf_views *views, struct sf_view_slot *slot,
                      const struct sf_zeek_row *row)
 {
-    bool is_full = slot->cut_count >= SF_VIEW_CUTS_MAX;
+    struct sf_view_rare *rare = sf_view_take_rare(views, slot);
+    if (rare == NULL)
+        return;
+    bool is_full = rare->zeek_cut_count >= SF_VIEW_CUTS_MAX;
     struct sf_zeek_cut *cut = is_full ? NULL : sf_pool_take(&views->zeek_cuts);
     if (cut == NULL) {
-        if (slot->last_cut != NULL)
-            slot->last_cut->more++;
+        if (rare->last_zeek_cut != NULL)
+            rare->last_zeek_cut->more++;
         return;
     }
     cut->row = *row;
-    if (slot->last_cut != NULL)
-        slot->last_cut->next = cut;
+    if (rare->last_zeek_cut != NULL)
+        rare->last_zeek_cut->next = cut;
     else
-        slot->cuts = cut;
-    slot->last_cut = cut;
-    slot->cut_count++;
+        rare->zeek_cuts = cut;
+    rare->last_zeek_cut = cut;
+    rare->zeek_cut_count++;
 }
 
-/* Ends the connection in progress. */
+/* Ends the connection in progress: then there is none. */
 static void finish(struct sf_views *views, struct sf_view_slot *slot, const struct sf_flow_key *key,
                    sf_ns removed_ns, bool keep)
 {
     struct sf_zeek_row row;
-    fill_row(&slot->zeek, key, removed_ns, &row);
-    queue_row(views, &row);
+    if (keep || views->options.zeek_rows)
+        fill_row(slot, key, removed_ns, &row);
+    if (views->options.zeek_rows)
+        queue_row(views, &row);
     if (keep)
         keep_cut(views, slot, &row);
-    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        sf_zeek_drop_ranges(views, &slot->zeek.end[dir]);
-    slot->zeek.first_packet = 0;
+    sf_zeek_drop_ranges(views, slot, SF_FROM_0);
+    sf_zeek_drop_ranges(views, slot, SF_FROM_1);
+    slot->zeek = (struct sf_zeek_conn){0};
+    if (slot->rare == NULL)
+        return;
+    memset(slot->rare->zeek, 0, sizeof slot->rare->zeek);
+    memset(slot->rare->history, 0, sizeof slot->rare->history);
 }
 
 /* Zeek drops a packet with a damaged IPv4 header before it looks for a connection. RFC 1071. */
@@ -267,11 +295,11 @@ static bool has_bad_tcp_checksum(const struct sf_segment *seg)
     return is_known && !is_right;
 }
 
-/* Whether no timer of the connection can have run out but that of idleness, and it has not. */
-static bool is_undisturbed(const struct sf_zeek_conn *conn, const struct sf_segment *seg)
+static void note_bad_checksum(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir)
 {
-    return conn->first_packet != 0 && conn->is_active && !sf_ns_known(conn->delete_ns) &&
-           seg->ts_ns - conn->last_ns < conn->idle_limit_ns;
+    struct sf_view_rare *rare = sf_view_take_rare(views, slot);
+    if (rare != NULL)
+        sf_zeek_scaled_history(views, slot, dir, 'C', &rare->zeek[dir].bad_checksums);
 }
 
 void sf_zeek_segment(struct sf_views *views, struct sf_view_slot *slot,
@@ -280,54 +308,67 @@ void sf_zeek_segment(struct sf_views *views, struct sf_view_slot *slot,
     struct sf_zeek_conn *conn = &slot->zeek;
     if (views->options.zeek_checksums && has_bad_ip_checksum(seg))
         return;
-    if (is_undisturbed(conn, seg) && !views->options.zeek_checksums &&
-        sf_zeek_continue(views, conn, seg)) {
-        conn->end[seg->dir].packets++;
-        conn->end[seg->dir].ip_bytes += seg->ip_bytes;
-        return;
-    }
-    if (conn->first_packet != 0 && removal_ns(conn) <= seg->ts_ns)
+    if (conn->first_packet != 0 && is_removed(conn, seg))
         finish(views, slot, &seg->key, removal_ns(conn), true);
     else if (conn->first_packet != 0 && is_reuse(conn, seg))
         finish(views, slot, &seg->key, seg->ts_ns, true);
-    if (conn->first_packet == 0)
-        begin(conn, seg);
-    if (views->options.zeek_checksums && has_bad_tcp_checksum(seg)) {
-        sf_zeek_bad_checksum(conn, seg->dir);
-        return;
-    }
-    sf_zeek_process(views, conn, seg);
-    conn->end[seg->dir].packets++;
-    conn->end[seg->dir].ip_bytes += seg->ip_bytes;
+    bool begins = conn->first_packet == 0;
+    if (begins)
+        begin(views, slot, seg);
+    if (views->options.zeek_checksums && has_bad_tcp_checksum(seg))
+        note_bad_checksum(views, slot, seg->dir);
+    else if (begins ? !sf_zeek_plain_syn(slot, seg) : !sf_zeek_plain_syn_ack(views, slot, seg))
+        sf_zeek_process(views, slot, seg);
 }
 
-static void fill_record(struct sf_record *record, const struct sf_zeek_row *row)
+/* What a record says of Zeek's connection. */
+static void tell(struct sf_record *record, const struct sf_zeek_row *row)
 {
+    struct sf_record_views *views = &record->views;
     enum sf_dir orig = row->originator;
-    record->views.zeek_conn_state = row->conn_state;
-    _Static_assert(sizeof record->views.zeek_history == sizeof row->history, "copied whole");
-    memcpy(record->views.zeek_history, row->history, sizeof record->views.zeek_history);
-    record->views.zeek_orig_bytes = row->bytes[orig];
-    record->views.zeek_resp_bytes = row->bytes[sf_dir_other(orig)];
-    record->views.zeek_missed_bytes = row->missed_bytes;
-    record->views.zeek_originator = orig == record->client ? "client" : "server";
+    views->zeek_conn_state = row->conn_state;
+    _Static_assert(sizeof views->zeek_history == sizeof row->history, "copied whole");
+    memcpy(views->zeek_history, row->history, sizeof views->zeek_history);
+    views->zeek_orig_bytes = row->bytes[orig];
+    views->zeek_resp_bytes = row->bytes[sf_dir_other(orig)];
+    views->zeek_missed_bytes = row->missed_bytes;
+    views->zeek_originator = orig == record->client ? "client" : "server";
+}
+
+/* The same of the one in progress, without a row. */
+static void tell_current(struct sf_record *record, const struct sf_view_slot *slot)
+{
+    struct sf_record_views *views = &record->views;
+    enum sf_dir orig = (enum sf_dir)slot->zeek.originator;
+    sf_zeek_history_text(slot, views->zeek_history);
+    views->zeek_conn_state = conn_state(slot, views->zeek_history);
+    views->zeek_orig_bytes = size_of(slot, orig);
+    views->zeek_resp_bytes = size_of(slot, sf_dir_other(orig));
+    views->zeek_missed_bytes = slot->zeek.missed_bytes;
+    views->zeek_originator = orig == record->client ? "client" : "server";
+}
+
+static void drop_first_cut(struct sf_views *views, struct sf_view_rare *rare)
+{
+    struct sf_zeek_cut *cut = rare->zeek_cuts;
+    rare->zeek_cuts = cut->next;
+    if (rare->zeek_cuts == NULL)
+        rare->last_zeek_cut = NULL;
+    rare->zeek_cut_count--;
+    sf_pool_give(&views->zeek_cuts, cut);
 }
 
 /* Rows that no later record can ask for: all but the one that holds the next record's first
  * packet and those after it. */
 static void drop_old_cuts(struct sf_views *views, struct sf_view_slot *slot, uint64_t next_packet)
 {
-    while (slot->cuts != NULL) {
-        struct sf_zeek_cut *cut = slot->cuts;
-        uint64_t following =
-            cut->next != NULL ? cut->next->row.first_packet : slot->zeek.first_packet;
+    struct sf_view_rare *rare = slot->rare;
+    while (rare != NULL && rare->zeek_cuts != NULL) {
+        const struct sf_zeek_cut *next = rare->zeek_cuts->next;
+        uint64_t following = next != NULL ? next->row.first_packet : slot->zeek.first_packet;
         if (following == 0 || following > next_packet)
             return;
-        slot->cuts = cut->next;
-        if (slot->cuts == NULL)
-            slot->last_cut = NULL;
-        slot->cut_count--;
-        sf_pool_give(&views->zeek_cuts, cut);
+        drop_first_cut(views, rare);
     }
 }
 
@@ -340,28 +381,26 @@ void sf_zeek_record(struct sf_views *views, struct sf_view_slot *slot, struct sf
     record->views.zeek_originator = NULL;
     if (!views->options.zeek || slot == NULL)
         return;
-    uint64_t begin = record->first_packet;
+    uint64_t begin = record->first_packet, current = slot->zeek.first_packet;
     uint64_t end = record->view_next_packet != 0 ? record->view_next_packet : UINT64_MAX;
     uint64_t rows = 0;
     const struct sf_zeek_row *found = NULL;
-    for (const struct sf_zeek_cut *cut = slot->cuts; cut != NULL; cut = cut->next) {
+    const struct sf_zeek_cut *cut = slot->rare != NULL ? slot->rare->zeek_cuts : NULL;
+    for (; cut != NULL; cut = cut->next) {
         if (cut->row.first_packet <= begin || found == NULL)
             found = &cut->row;
         if (cut->row.first_packet >= begin && cut->row.first_packet < end)
             rows += 1 + cut->more;
     }
-    struct sf_zeek_row current;
-    if (slot->zeek.first_packet != 0 && slot->zeek.first_packet < end) {
-        rows += slot->zeek.first_packet >= begin;
-        if (found == NULL || slot->zeek.first_packet <= begin) {
-            fill_row(&slot->zeek, &record->key, removal_ns(&slot->zeek), &current);
-            found = &current;
-        }
-    }
-    if (found != NULL) {
-        fill_record(record, found);
+    bool is_current = current != 0 && current < end && (found == NULL || current <= begin);
+    if (current != 0 && current < end)
+        rows += current >= begin;
+    if (is_current)
+        tell_current(record, slot);
+    else if (found != NULL)
+        tell(record, found);
+    if (is_current || found != NULL)
         record->views.zeek_records = rows != 0 ? rows : 1;
-    }
     if (record->view_next_packet != 0)
         drop_old_cuts(views, slot, record->view_next_packet);
 }
@@ -369,14 +408,9 @@ void sf_zeek_record(struct sf_views *views, struct sf_view_slot *slot, struct sf
 void sf_zeek_dispose(struct sf_views *views, struct sf_view_slot *slot,
                      const struct sf_flow_key *key)
 {
-    if (slot->zeek.first_packet != 0)
+    bool has_row = slot->zeek.first_packet != 0;
+    if (has_row && (views->options.zeek_rows || slot->rare != NULL))
         finish(views, slot, key, removal_ns(&slot->zeek), false);
-    drop_old_cuts(views, slot, UINT64_MAX);
-    while (slot->cuts != NULL) {
-        struct sf_zeek_cut *cut = slot->cuts;
-        slot->cuts = cut->next;
-        sf_pool_give(&views->zeek_cuts, cut);
-    }
-    slot->last_cut = NULL;
-    slot->cut_count = 0;
+    while (slot->rare != NULL && slot->rare->zeek_cuts != NULL)
+        drop_first_cut(views, slot->rare);
 }

@@ -1,0 +1,40 @@
+/* When an end's stream is over, and the connection with it. */
+#include "view_internal.h"
+
+/* scripts/base/init-bare.zeek: tcp_close_delay. */
+static const sf_ns CLOSE_DELAY = 5 * SF_SEC;
+
+/* The end asks to close: at once, or later when octets are still expected. */
+static void close_end(struct sf_zeek_conn *conn, enum sf_dir dir, bool is_pending)
+{
+    struct sf_zeek_end *end = &conn->end[dir];
+    const struct sf_zeek_end *peer = &conn->end[sf_dir_other(dir)];
+    conn->close_deferred = is_pending;
+    if (is_pending || end->did_close)
+        return;
+    end->did_close = true;
+    bool is_complete =
+        end->state == SF_ZEEK_RESET || peer->did_close || peer->state == SF_ZEEK_INACTIVE;
+    if (!is_complete || conn->is_complete)
+        return;
+    conn->is_complete = true;
+    conn->due_ns = conn->last_ns + CLOSE_DELAY;
+}
+
+void sf_zeek_check_end(struct sf_view_slot *slot, enum sf_dir dir, bool wants_close)
+{
+    struct sf_zeek_conn *conn = &slot->zeek;
+    struct sf_zeek_end *end = &conn->end[dir];
+    bool may_end = end->has_fin || end->state == SF_ZEEK_CLOSED || end->state == SF_ZEEK_RESET;
+    bool ends = may_end && !end->did_eof;
+    if (!ends && !wants_close)
+        return;
+    bool is_pending = sf_zeek_data_pending(slot, dir);
+    if (ends && !is_pending) {
+        end->did_eof = true;
+        if (conn->close_deferred)
+            close_end(conn, dir, false);
+    }
+    if (wants_close)
+        close_end(conn, dir, is_pending);
+}
