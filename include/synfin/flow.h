@@ -246,11 +246,12 @@ struct sf_flow {
     uint16_t vlan[SF_VLAN_MAX];
     uint8_t tunnel_kind[SF_TUNNEL_MAX];
     uint32_t tunnel_id[SF_TUNNEL_MAX];
-    sf_seq alternative_iss; /* of a second SYN-ACK, until the client acknowledges one */
+    sf_seq alternative_iss; /* of a second SYN-ACK, until the peer acknowledges one */
     struct sf_reset reset;
     sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
     uint64_t challenge_packet; /* that RST, 0 once it is judged */
     uint8_t challenge_by;
+    uint8_t alternative_dir; /* enum sf_dir: who sent that SYN-ACK */
     struct sf_pending *pending;
     uint64_t view_next_packet;
     const uint8_t *icmp_sender; /* while an ICMP error is being noted */

@@ -18,7 +18,8 @@ void sf_open_alternative(struct sf_turn *turn)
 {
     struct sf_flow *flow = turn->flow;
     struct sf_endpoint *rcv = turn->rcv;
-    if (!flow->has_alternative || !(turn->seg->flags & SF_TH_ACK) || rcv->syn_acks == 0)
+    if (!flow->has_alternative || flow->alternative_dir == (uint8_t)turn->dir ||
+        !(turn->seg->flags & SF_TH_ACK) || rcv->syn_acks == 0)
         return;
     if (sf_seq_equal(turn->seg->ack, sf_seq_add(rcv->base, 1))) {
         flow->has_alternative = false;

@@ -86,6 +86,7 @@ static void take_other_iss(struct sf_turn *turn)
     bool answers = turn->flow->has_syn_ack; /* the first SYN-ACK fitted the SYN */
     if ((turn->seg->flags & SF_TH_ACK) && answers) {
         turn->flow->has_alternative = true;
+        turn->flow->alternative_dir = (uint8_t)turn->dir;
         turn->flow->alternative_iss = turn->seg->seq;
         turn->is_stray = true;
         sf_turn_note(turn, SF_ANOMALY_SYN_ACK_ISN_CHANGED, 0);
