@@ -274,6 +274,20 @@ void sf_zeek_set_high(struct sf_views *views, struct sf_view_slot *slot, enum sf
 void sf_zeek_carry(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
                    enum sf_zeek_number which);
 
+/* Whether the high halves of the numbers that count are 0, and no range waits. */
+static inline bool sf_zeek_is_small(const struct sf_zeek_rare *rare)
+{
+    return (rare->high[SF_ZEEK_LAST] | rare->high[SF_ZEEK_ACK] | rare->high[SF_ZEEK_DELIVERED] |
+            rare->high[SF_ZEEK_TRIMMED] | rare->high[SF_ZEEK_FIN]) == 0 &&
+           rare->ranges == NULL;
+}
+
+static inline bool sf_zeek_are_small(const struct sf_view_slot *slot)
+{
+    return slot->rare == NULL ||
+           (sf_zeek_is_small(&slot->rare->zeek[0]) && sf_zeek_is_small(&slot->rare->zeek[1]));
+}
+
 static inline void sf_zeek_set(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
                                enum sf_zeek_number which, uint64_t value)
 {
@@ -311,9 +325,10 @@ bool sf_zeek_plain_syn(struct sf_view_slot *slot, const struct sf_segment *seg);
 bool sf_zeek_plain_syn_ack(struct sf_views *views, struct sf_view_slot *slot,
                            const struct sf_segment *seg);
 
-/* zeek_close.c: an end is at its stream's end once it sent FIN or RST and nothing is pending. A
- * close that waited for that happens then; one that is wanted now may have to wait for it. */
-void sf_zeek_check_end(struct sf_view_slot *slot, enum sf_dir dir, bool wants_close);
+/* zeek_close.c: an end has sent FIN or RST. It is at its stream's end when nothing is pending; a
+ * close that waited for that happens then, and one that is wanted now may have to wait for it. */
+void sf_zeek_end_stream(struct sf_zeek_conn *conn, enum sf_dir dir, bool wants_close,
+                        bool is_pending);
 
 /* zeek_segment.c: one segment changes the connection. */
 void sf_zeek_process(struct sf_views *views, struct sf_view_slot *slot,
@@ -325,6 +340,13 @@ void sf_zeek_data(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir
 /* True when the position is a new one. */
 bool sf_zeek_acked(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
                    uint64_t position);
+/* Whether gaps count there: in other states they come from misread numbers. */
+static inline bool sf_zeek_is_clean(const struct sf_zeek_end *end)
+{
+    return end->state == SF_ZEEK_ESTABLISHED ||
+           (end->state == SF_ZEEK_CLOSED && end->prev_state == SF_ZEEK_ESTABLISHED);
+}
+
 bool sf_zeek_data_pending(const struct sf_view_slot *slot, enum sf_dir dir);
 void sf_zeek_drop_ranges(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir);
 

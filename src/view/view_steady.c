@@ -6,7 +6,7 @@
 enum {
     IS_OPEN = 0x01,    /* no FIN was seen */
     IS_CLOSING = 0x02, /* one was, or both */
-    HAS_GAPS = 0x04,   /* what is acknowledged and was not seen counts as missed */
+    HAS_GAPS = 0x04,   /* beside these: what is acknowledged and was not seen counts as missed */
 };
 enum { CONTROL = SF_TH_SYN | SF_TH_FIN | SF_TH_RST | SF_TH_ACK };
 
@@ -103,6 +103,20 @@ SF_APART static void take_gap(struct sf_views *views, struct sf_view_slot *slot,
     end->low[SF_ZEEK_DELIVERED] = acked;
 }
 
+/* What the segment acknowledges, up to `acked`. True when that is new. */
+static inline bool take_ack(struct sf_views *views, struct sf_view_slot *slot, const struct step *s,
+                            uint32_t acked)
+{
+    struct sf_zeek_end *rcv = s->rcv;
+    rcv->low[SF_ZEEK_ACK] = s->seg->ack.n;
+    if (acked <= rcv->low[SF_ZEEK_TRIMMED])
+        return false;
+    rcv->low[SF_ZEEK_TRIMMED] = acked;
+    if (acked > rcv->low[SF_ZEEK_DELIVERED])
+        take_gap(views, slot, sf_dir_other(s->seg->dir), acked);
+    return true;
+}
+
 static inline bool go_on(struct sf_views *views, struct sf_view_slot *slot,
                          const struct sf_segment *seg)
 {
@@ -120,13 +134,7 @@ static inline bool go_on(struct sf_views *views, struct sf_view_slot *slot,
     count(views, slot, &s);
     if (is_kind_new(s.snd, len))
         note_kind(views, slot, seg);
-    s.rcv->low[SF_ZEEK_ACK] = seg->ack.n;
-    uint32_t acked = acked_by(&s);
-    if (acked <= s.rcv->low[SF_ZEEK_TRIMMED])
-        return true;
-    s.rcv->low[SF_ZEEK_TRIMMED] = acked;
-    if (acked > s.rcv->low[SF_ZEEK_DELIVERED])
-        take_gap(views, slot, sf_dir_other(seg->dir), acked);
+    take_ack(views, slot, &s, acked_by(&s));
     return true;
 }
 
@@ -146,8 +154,29 @@ static void take_fin(struct sf_views *views, struct sf_view_slot *slot, const st
     s->snd->has_fin = true;
     s->snd->prev_state = s->snd->state;
     s->snd->state = SF_ZEEK_CLOSED;
-    slot->zeek.steady = IS_CLOSING;
+    slot->zeek.steady = (uint8_t)(IS_CLOSING | (slot->zeek.steady & HAS_GAPS));
     slot->wire.completeness |= sf_wire_bits(s->seg);
+}
+
+/* Position up to which the peer acknowledges octets: a FIN is none. */
+static uint32_t octets_acked_by(const struct step *s)
+{
+    uint32_t acked = acked_by(s), fin = s->rcv->low[SF_ZEEK_FIN];
+    return s->rcv->has_fin && acked > fin ? fin : acked;
+}
+
+/* The end is at its stream's end, unless octets are missing, or those of the peer unacknowledged;
+ * as sf_zeek_data_pending() has it. */
+static void end_stream(struct sf_zeek_conn *conn, enum sf_dir dir, bool wants_close)
+{
+    const struct sf_zeek_end *end = &conn->end[dir], *peer = &conn->end[SF_FROM_1 - dir];
+    uint32_t last = end->low[SF_ZEEK_LAST] - end->start, delivered = end->low[SF_ZEEK_DELIVERED];
+    if (!wants_close && (!end->has_fin || end->did_eof))
+        return;
+    bool is_missing = last > delivered && last - 1 != delivered;
+    bool is_pending = is_missing || (last >= delivered &&
+                                     peer->low[SF_ZEEK_DELIVERED] > peer->low[SF_ZEEK_TRIMMED]);
+    sf_zeek_end_stream(conn, dir, wants_close, is_pending);
 }
 
 /* A FIN, or a segment after one. */
@@ -156,27 +185,24 @@ SF_APART static bool go_on_closing(struct sf_views *views, struct sf_view_slot *
 {
     struct step s = step_of(slot, seg);
     struct sf_zeek_conn *conn = &slot->zeek;
-    enum sf_dir dir = seg->dir, other = sf_dir_other(seg->dir);
-    uint32_t fin = (seg->flags & SF_TH_FIN) != 0, len = seg->payload_len;
+    uint32_t fin = seg->flags & SF_TH_FIN ? 1 : 0, len = seg->payload_len;
     bool is_over = s.snd->has_fin || (s.snd->seen & SF_ZEEK_SEEN_FIN);
     if (may_be_removed(conn, seg) || !is_next(&s, len + fin) || (is_over && len + fin != 0) ||
         (is_captured(seg) && !is_deliverable(&s)))
         return false;
     if (!s.snd->did_close || !s.rcv->did_close)
         conn->last_ns = seg->ts_ns;
-    s.rcv->low[SF_ZEEK_ACK] = seg->ack.n;
     s.snd->low[SF_ZEEK_LAST] += len + fin;
     count(views, slot, &s);
-    if (fin)
+    if (fin != 0)
         take_fin(views, slot, &s);
     else if (is_kind_new(s.snd, len))
         note_kind(views, slot, seg);
-    bool is_new = s.rcv->has_fin || acked_by(&s) > s.rcv->low[SF_ZEEK_TRIMMED];
-    if (is_new && sf_zeek_acked(views, slot, other, acked_by(&s)))
-        sf_zeek_check_end(slot, other, false);
+    if (take_ack(views, slot, &s, octets_acked_by(&s)))
+        end_stream(conn, sf_dir_other(seg->dir), false);
     if (is_captured(seg))
         s.snd->low[SF_ZEEK_DELIVERED] += len;
-    sf_zeek_check_end(slot, dir, fin != 0);
+    end_stream(conn, seg->dir, fin != 0);
     return true;
 }
 
@@ -199,15 +225,6 @@ static inline bool is_end_steady(const struct sf_zeek_end *end)
            end->low[SF_ZEEK_LAST] >= end->start && end->low[SF_ZEEK_ACK] >= end->start;
 }
 
-/* Whether the high halves of the numbers that count are 0, and no range waits. */
-static bool is_rare_steady(const struct sf_zeek_rare *rare)
-{
-    uint32_t high = 0;
-    for (int i = SF_ZEEK_LAST; i <= SF_ZEEK_TRIMMED; i++)
-        high |= rare->high[i];
-    return high == 0 && rare->ranges == NULL;
-}
-
 /* Whether an acknowledgement of an invented SYN, or of what may be a keep-alive, may still come. */
 static bool may_be_invented(const struct sf_zeek_conn *conn)
 {
@@ -219,11 +236,9 @@ static inline bool is_steady(const struct sf_views *views, const struct sf_view_
 {
     const struct sf_zeek_conn *conn = &slot->zeek;
     const struct sf_wire_stream *wire = &slot->wire;
-    const struct sf_view_rare *rare = slot->rare;
     return is_end_steady(&conn->end[0]) && is_end_steady(&conn->end[1]) && conn->history_len > 1 &&
            !may_be_invented(conn) && wire->has_base[0] && wire->has_base[1] &&
-           (wire->first_bits & ~wire->completeness) == 0 &&
-           (rare == NULL || (is_rare_steady(&rare->zeek[0]) && is_rare_steady(&rare->zeek[1]))) &&
+           (wire->first_bits & ~wire->completeness) == 0 && sf_zeek_are_small(slot) &&
            !views->options.wireshark_labels && !views->options.zeek_checksums;
 }
 
@@ -233,9 +248,9 @@ void sf_view_look_ahead(const struct sf_views *views, struct sf_view_slot *slot)
     slot->zeek.steady = 0;
     if (!is_steady(views, slot))
         return;
-    bool has_gaps = end[0].state == SF_ZEEK_ESTABLISHED && end[1].state == SF_ZEEK_ESTABLISHED;
+    unsigned has_gaps = sf_zeek_is_clean(&end[0]) && sf_zeek_is_clean(&end[1]) ? HAS_GAPS : 0;
     bool is_closing = end[0].has_fin || end[1].has_fin;
-    slot->zeek.steady = is_closing ? IS_CLOSING : has_gaps ? IS_OPEN | HAS_GAPS : IS_OPEN;
+    slot->zeek.steady = (uint8_t)((is_closing ? IS_CLOSING : IS_OPEN) | has_gaps);
     end[0].has_sent_ack = end[0].has_sent_data = false;
     end[1].has_sent_ack = end[1].has_sent_data = false;
 }

@@ -21,16 +21,11 @@ static void close_end(struct sf_zeek_conn *conn, enum sf_dir dir, bool is_pendin
     conn->due_ns = conn->last_ns + CLOSE_DELAY;
 }
 
-void sf_zeek_check_end(struct sf_view_slot *slot, enum sf_dir dir, bool wants_close)
+void sf_zeek_end_stream(struct sf_zeek_conn *conn, enum sf_dir dir, bool wants_close,
+                        bool is_pending)
 {
-    struct sf_zeek_conn *conn = &slot->zeek;
     struct sf_zeek_end *end = &conn->end[dir];
-    bool may_end = end->has_fin || end->state == SF_ZEEK_CLOSED || end->state == SF_ZEEK_RESET;
-    bool ends = may_end && !end->did_eof;
-    if (!ends && !wants_close)
-        return;
-    bool is_pending = sf_zeek_data_pending(slot, dir);
-    if (ends && !is_pending) {
+    if (!end->did_eof && !is_pending) {
         end->did_eof = true;
         if (conn->close_deferred)
             close_end(conn, dir, false);

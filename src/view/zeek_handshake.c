@@ -29,24 +29,22 @@ bool sf_zeek_plain_syn(struct sf_view_slot *slot, const struct sf_segment *seg)
     return true;
 }
 
-/* Whether it is the first segment of its sender, and acknowledges the peer's SYN, which is all that
- * the peer sent. */
+/* Whether it begins the numbers of its sender and acknowledges the peer's SYN, and nothing did. */
 static bool is_answer(const struct sf_view_slot *slot, const struct sf_segment *seg)
 {
     const struct sf_zeek_conn *conn = &slot->zeek;
-    const struct sf_zeek_end *snd = &conn->end[seg->dir], *rcv = &conn->end[!seg->dir];
-    return (seg->flags & CONTROL) == (SF_TH_SYN | SF_TH_ACK) && seg->payload_len == 0 &&
-           seg->window != 0 && conn->originator != seg->dir && snd->state == SF_ZEEK_INACTIVE &&
-           !snd->is_seen && rcv->state == SF_ZEEK_SYN_SENT && !conn->is_partial &&
-           rcv->low[SF_ZEEK_ACK] == rcv->start && seg->ack.n == rcv->low[SF_ZEEK_LAST] &&
-           seg->ack.n == rcv->start + 1 && seg->ack.n != 0 && slot->rare == NULL;
+    const struct sf_zeek_end *snd = &conn->end[seg->dir], *rcv = &conn->end[SF_FROM_1 - seg->dir];
+    return (seg->flags & CONTROL) == (SF_TH_SYN | SF_TH_ACK) && conn->originator != seg->dir &&
+           snd->state == SF_ZEEK_INACTIVE && rcv->state == SF_ZEEK_SYN_SENT &&
+           rcv->low[SF_ZEEK_ACK] == rcv->start && seg->ack.n == rcv->start + 1 && seg->ack.n != 0 &&
+           seg->payload_len == 0 && seg->window != 0 && sf_zeek_are_small(slot);
 }
 
 bool sf_zeek_plain_syn_ack(struct sf_views *views, struct sf_view_slot *slot,
                            const struct sf_segment *seg)
 {
     struct sf_zeek_conn *conn = &slot->zeek;
-    struct sf_zeek_end *snd = &conn->end[seg->dir], *rcv = &conn->end[!seg->dir];
+    struct sf_zeek_end *snd = &conn->end[seg->dir], *rcv = &conn->end[SF_FROM_1 - seg->dir];
     if (!is_answer(slot, seg))
         return false;
     begin_end(snd, seg);

@@ -170,18 +170,11 @@ void sf_zeek_data(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir
         give_up(views, slot, dir);
 }
 
-static bool is_clean(const struct sf_zeek_end *end)
-{
-    return end->state == SF_ZEEK_ESTABLISHED ||
-           (end->state == SF_ZEEK_CLOSED && end->prev_state == SF_ZEEK_ESTABLISHED);
-}
-
 static void note_gap(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir,
                      uint64_t octets)
 {
     struct sf_zeek_conn *conn = &slot->zeek;
-    /* In other states gaps come from misread numbers. */
-    if (!is_clean(&conn->end[0]) || !is_clean(&conn->end[1]))
+    if (!sf_zeek_is_clean(&conn->end[0]) || !sf_zeek_is_clean(&conn->end[1]))
         return;
     sf_zeek_scaled_history(views, slot, dir, 'G', &conn->end[dir].gaps);
     conn->missed_bytes += octets;

@@ -346,6 +346,14 @@ static void change_state(struct turn *t)
     }
 }
 
+static void check_end(struct sf_view_slot *slot, enum sf_dir dir, bool wants_close)
+{
+    const struct sf_zeek_end *end = &slot->zeek.end[dir];
+    bool may_end = end->has_fin || end->state == SF_ZEEK_CLOSED || end->state == SF_ZEEK_RESET;
+    if ((may_end && !end->did_eof) || wants_close)
+        sf_zeek_end_stream(&slot->zeek, dir, wants_close, sf_zeek_data_pending(slot, dir));
+}
+
 static void note_first_packet(struct turn *t)
 {
     /* By the role from before a flip within this packet, as Zeek does. */
@@ -400,12 +408,12 @@ void sf_zeek_process(struct sf_views *views, struct sf_view_slot *slot,
     change_state(&t);
     /* After the change of state: a gap that a FIN or RST reveals is judged by the new one. */
     if (t.ack && sf_zeek_acked(views, slot, other, acked))
-        sf_zeek_check_end(slot, other, false);
+        check_end(slot, other, false);
     note_first_packet(&t);
     bool has_data = seg->payload_len > 0 && !t.rst && in_stream;
     if (has_data && seg->payload_cap >= seg->payload_len)
         sf_zeek_data(views, slot, dir, position + t.syn, position + t.syn + seg->payload_len);
-    sf_zeek_check_end(slot, dir, t.wants_close);
+    check_end(slot, dir, t.wants_close);
     if (t.is_established_now)
         note_established(&t);
     move_number(&t, dir, SF_ZEEK_PACKETS, t.snd->low[SF_ZEEK_PACKETS] + 1);
