@@ -12,7 +12,7 @@ struct sf_wire_past {
     bool has_base[SF_DIR_COUNT];
     uint8_t completeness, first_bits;
 };
-_Static_assert(sizeof(struct sf_wire_past) == 64, "a cache line, when they begin at one");
+_Static_assert(sizeof(struct sf_wire_past) == 64, "no padding");
 
 void sf_wire_remember(struct sf_views *views, const struct sf_flow_key *key,
                       const struct sf_wire_stream *wire)
