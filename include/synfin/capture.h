@@ -74,9 +74,21 @@ int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *op
 bool sf_capture_is_mapped(const struct sf_capture *capture);
 
 /* Opens the same mapped files once more, from their beginning and no longer than they were when
- * `like` was opened with these options, to be read by another thread. 0, or -1 with *err. */
+ * `like` was opened with these options, to be read by another thread. Of live interfaces it is
+ * another ring each, and the kernel deals the packets out to all: see sf_ring_join(). 0, or -1 with
+ * *err. */
 int sf_capture_open_twin(struct sf_capture **out, const struct sf_capture *like,
                          const struct sf_capture_options *options, struct sf_error *err);
+
+/* Live, what was stamped before is passed over; told when all that share are open. */
+void sf_capture_begin(struct sf_capture *capture, sf_ns begin_ns);
+
+/* Live: all that was stamped until then has been handed out; INT64_MAX: nothing more will come. */
+sf_ns sf_capture_complete_until(const struct sf_capture *capture);
+
+/* Live, from now on: the wait for packets also ends when `wake_fd` (eventfd(2), which is reset)
+ * says so, and is short or as long as the kernel may hold packets back. */
+void sf_capture_wait(struct sf_capture *capture, int wake_fd, bool is_short);
 
 /* Fills at most `capacity` packets and returns how many, in order of time over all inputs (equal
  * times: the order of the inputs; within one input always the order of the file). 0 means the end

@@ -96,10 +96,10 @@ struct sf_sink {
     void (*close)(struct sf_sink *sink); /* frees the sink; also after an error */
     struct sf_output *output; /* where its lines go, NULL: it is not lines that it writes */
 
-    /* Several workers: a fork of the sink takes the records of one of them. It prints each into
-     * `lines`, which its owner takes from there and puts into the sink itself, or, where `lines` is
-     * NULL, keeps them until it joins. It has no other function and is closed by its owner before
-     * the sink. A sink that takes records and has no `fork` wants a single worker. */
+    /* Several workers: a fork of the sink takes the events and records of one of them. It prints
+     * each into `lines`, which its owner takes from there and puts into the sink itself, or, where
+     * `lines` is NULL, keeps them until it joins. It has no other function and is closed by its
+     * owner before the sink. A sink that takes records and has no `fork` wants a single worker. */
     struct sf_sink *(*fork)(struct sf_sink *sink, struct sf_error *err);
     struct sf_buffer *lines;
     int (*put_lines)(struct sf_sink *sink, const char *text, size_t len, struct sf_error *err);

@@ -14,6 +14,7 @@
 #ifndef SYNFIN_TRACK_H
 #define SYNFIN_TRACK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -111,6 +112,9 @@ struct sf_track_options {
     /* A connection's id is the number of its first packet: several trackers share the input, and
      * who knows them all gives the ids. */
     bool ids_by_packet;
+    /* Several trackers count their connections together: the last id that was given; NULL: each for
+     * itself. */
+    _Atomic uint64_t *ids_given;
     /* For sf_tracker_update(), 0: never. */
     sf_ns update_interval_ns; /* between two records of an open connection */
     sf_ns handshake_due_ns;   /* what has not opened so long after its first packet is noted */
@@ -149,6 +153,9 @@ void sf_tracker_prefetch_parts(const struct sf_flow *flow);
  * On return *out, when not NULL, says what was found. */
 void sf_tracker_segment(struct sf_tracker *tracker, const struct sf_segment *seg,
                         struct sf_judgement *out);
+
+/* Whether there is a connection that the segment could belong to. */
+bool sf_tracker_knows(struct sf_tracker *tracker, const struct sf_segment *seg);
 
 /* An ICMP error that quotes a segment: noted in its connection, if there is one. */
 void sf_tracker_icmp(struct sf_tracker *tracker, const struct sf_icmp_quote *quote);

@@ -333,8 +333,12 @@ static int open_inputs(struct sf_capture *capture, const struct sf_capture_optio
         return sf_fail(err, "out of memory");
     for (size_t i = 0; i < capture->report_count; i++)
         capture->reports[i].name = is_live ? options->interfaces[i] : options->files[i];
-    return is_live ? sf_live_open(&capture->live, options, capture->reports, filter_bad, err)
-                   : open_offline(capture, options->filter, filter_bad, err);
+    if (!is_live)
+        return open_offline(capture, options->filter, filter_bad, err);
+    if (capture->like != NULL)
+        return sf_live_open_twin(&capture->live, capture->like->live, options, capture->reports,
+                                 err);
+    return sf_live_open(&capture->live, options, capture->reports, filter_bad, err);
 }
 
 static int open_capture(struct sf_capture **out, const struct sf_capture *like,
@@ -377,6 +381,21 @@ int sf_capture_open_twin(struct sf_capture **out, const struct sf_capture *like,
                          const struct sf_capture_options *options, struct sf_error *err)
 {
     return open_capture(out, like, options, NULL, err);
+}
+
+void sf_capture_begin(struct sf_capture *capture, sf_ns begin_ns)
+{
+    sf_live_begin(capture->live, begin_ns);
+}
+
+sf_ns sf_capture_complete_until(const struct sf_capture *capture)
+{
+    return capture->has_ended ? INT64_MAX : sf_live_complete_until(capture->live);
+}
+
+void sf_capture_wait(struct sf_capture *capture, int wake_fd, bool is_short)
+{
+    sf_live_wait(capture->live, wake_fd, is_short);
 }
 
 /* --- what became of it --- */

@@ -245,6 +245,12 @@ struct sf_ring;
 /* `name` is borrowed. The kernel applies the filter: what it turns down is never counted here. */
 int sf_ring_open(struct sf_ring **out, const char *name, const struct sf_capture_options *options,
                  bool *filter_bad, struct sf_error *err);
+/* From now on the ring and `first`, of the same interface, and all others that have joined it share
+ * the packets: both directions of a connection reach the same one, if the kernel finds its
+ * addresses and ports. 0, or -1 with *err. */
+int sf_ring_join(struct sf_ring *ring, struct sf_ring *first, struct sf_error *err);
+/* Packets stamped before are passed over: rings got them that had not joined yet. */
+void sf_ring_begin(struct sf_ring *ring, sf_ns begin_ns);
 int sf_ring_fd(const struct sf_ring *ring);
 /* Adds what the kernel has handed over, as far as there is room; never waits. The kernel hands over
  * SF_RING_TIMEOUT_MS after a packet at the latest. -1: the interface has failed. */
@@ -263,6 +269,15 @@ uint32_t sf_live_snaplen(const struct sf_capture_options *options);
 /* Opens all interfaces of options; a report each. -1 when none is usable or the filter is bad. */
 int sf_live_open(struct sf_live **out, const struct sf_capture_options *options,
                  struct sf_input_report *reports, bool *filter_bad, struct sf_error *err);
+/* Opens a further ring for each interface that `like` has open, to share its packets. -1 when one
+ * of them cannot be opened or shared. */
+int sf_live_open_twin(struct sf_live **out, const struct sf_live *like,
+                      const struct sf_capture_options *options, struct sf_input_report *reports,
+                      struct sf_error *err);
+/* See sf_capture_begin(), sf_capture_complete_until() and sf_capture_wait(). */
+void sf_live_begin(struct sf_live *live, sf_ns begin_ns);
+sf_ns sf_live_complete_until(const struct sf_live *live);
+void sf_live_wait(struct sf_live *live, int wake_fd, bool is_short);
 /* Waits for packets no longer than SF_RING_TIMEOUT_MS, then takes what is there, in order of time.
  * A packet of one interface waits until the others' rings cannot hold an earlier one. */
 size_t sf_live_next(struct sf_live *live, struct sf_packet *batch, size_t capacity);

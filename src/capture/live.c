@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SNAPLEN_DEFAULT 256 /* headers and options of any tunnelled TCP segment */
 
@@ -20,13 +21,16 @@ struct source {
     bool is_down;
     bool is_lent;         /* packets of the queue are in the present batch */
     sf_ns complete_until; /* all that was stamped until then has been taken from the ring */
+    sf_ns taken_ns;       /* of the packet handed out last */
     struct sf_queue queue;
 };
 
 struct sf_live {
     struct source *sources;
-    struct pollfd *fds;
+    struct pollfd *fds; /* the sources', then the waker's */
     size_t count;
+    int wake_fd; /* -1: none */
+    bool waits_short;
     sf_ns until_ns; /* the capture ends there; SF_NS_UNKNOWN: it goes on */
     bool has_ended;
 };
@@ -55,15 +59,21 @@ static int open_source(struct source *source, const struct sf_capture_options *o
     return sf_ring_open(&source->ring, source->report->name, options, filter_bad, err);
 }
 
+static void prepare(struct source *source, struct sf_input_report *report,
+                    const struct sf_capture_options *options, size_t number)
+{
+    source->report = report;
+    source->queue.snaplen = sf_live_snaplen(options);
+    source->queue.number = (uint16_t)number;
+}
+
 static int open_sources(struct sf_live *live, const struct sf_capture_options *options,
                         struct sf_input_report *reports, bool *filter_bad, struct sf_error *err)
 {
     size_t usable = 0;
     for (size_t i = 0; i < live->count; i++) {
         struct source *source = &live->sources[i];
-        source->report = &reports[i];
-        source->queue.snaplen = sf_live_snaplen(options);
-        source->queue.number = (uint16_t)i;
+        prepare(source, &reports[i], options, i);
         if (open_source(source, options, filter_bad, &reports[i].error) == 0) {
             usable++;
             continue;
@@ -77,25 +87,81 @@ static int open_sources(struct sf_live *live, const struct sf_capture_options *o
     return usable > 0 ? 0 : -1;
 }
 
+static struct sf_live *new_live(size_t count, struct sf_error *err)
+{
+    struct sf_live *live = calloc(1, sizeof *live);
+    if (live != NULL) {
+        live->until_ns = SF_NS_UNKNOWN;
+        live->wake_fd = -1;
+        live->count = count;
+        live->sources = calloc(count, sizeof *live->sources);
+        live->fds = calloc(count + 1, sizeof *live->fds);
+    }
+    if (live != NULL && live->sources != NULL && live->fds != NULL)
+        return live;
+    if (live != NULL)
+        sf_live_close(live);
+    sf_fail(err, "out of memory");
+    return NULL;
+}
+
 int sf_live_open(struct sf_live **out, const struct sf_capture_options *options,
                  struct sf_input_report *reports, bool *filter_bad, struct sf_error *err)
 {
-    struct sf_live *live = calloc(1, sizeof *live);
+    struct sf_live *live = new_live(options->interface_count, err);
     if (live == NULL)
-        return sf_fail(err, "out of memory");
-    live->until_ns = SF_NS_UNKNOWN;
-    live->count = options->interface_count;
-    live->sources = calloc(live->count, sizeof *live->sources);
-    live->fds = calloc(live->count, sizeof *live->fds);
-    int rc = live->sources == NULL || live->fds == NULL
-                 ? sf_fail(err, "out of memory")
-                 : open_sources(live, options, reports, filter_bad, err);
-    if (rc != 0) {
+        return -1;
+    if (open_sources(live, options, reports, filter_bad, err) != 0) {
         sf_live_close(live);
         return -1;
     }
     *out = live;
     return 0;
+}
+
+static int open_twins(struct sf_live *live, const struct sf_live *like,
+                      const struct sf_capture_options *options, struct sf_input_report *reports,
+                      struct sf_error *err)
+{
+    for (size_t i = 0; i < live->count; i++) {
+        struct source *source = &live->sources[i];
+        bool filter_bad;
+        prepare(source, &reports[i], options, i);
+        if (like->sources[i].ring == NULL)
+            continue;
+        if (open_source(source, options, &filter_bad, err) != 0 ||
+            sf_ring_join(source->ring, like->sources[i].ring, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int sf_live_open_twin(struct sf_live **out, const struct sf_live *like,
+                      const struct sf_capture_options *options, struct sf_input_report *reports,
+                      struct sf_error *err)
+{
+    struct sf_live *live = new_live(like->count, err);
+    if (live == NULL)
+        return -1;
+    if (open_twins(live, like, options, reports, err) != 0) {
+        sf_live_close(live);
+        return -1;
+    }
+    *out = live;
+    return 0;
+}
+
+void sf_live_begin(struct sf_live *live, sf_ns begin_ns)
+{
+    for (size_t i = 0; i < live->count; i++)
+        if (live->sources[i].ring != NULL)
+            sf_ring_begin(live->sources[i].ring, begin_ns);
+}
+
+void sf_live_wait(struct sf_live *live, int wake_fd, bool is_short)
+{
+    live->wake_fd = wake_fd;
+    live->waits_short = is_short;
 }
 
 /* --- packets --- */
@@ -192,6 +258,7 @@ static size_t take(struct sf_live *live, struct sf_packet *batch, size_t capacit
     refill_all(live);
     while (count < capacity && (first = earliest(live)) != NULL && may_go(live, first)) {
         batch[count++] = *front(first);
+        first->taken_ns = front(first)->ts_ns;
         first->queue.head++;
         first->is_lent = true;
         first->report->packets++;
@@ -211,8 +278,13 @@ static void wait_for_packets(struct sf_live *live)
             (struct pollfd){.fd = is_asked ? sf_ring_fd(source->ring) : -1, .events = POLLIN};
     }
     enum { HELD_MS = 10 };
-    bool is_ending = sf_ns_known(live->until_ns);
-    poll(live->fds, (nfds_t)live->count, is_held || is_ending ? HELD_MS : SF_RING_TIMEOUT_MS);
+    struct pollfd *waker = &live->fds[live->count];
+    bool is_short = is_held || live->waits_short || sf_ns_known(live->until_ns);
+    *waker = (struct pollfd){.fd = live->wake_fd, .events = POLLIN};
+    poll(live->fds, (nfds_t)live->count + 1, is_short ? HELD_MS : SF_RING_TIMEOUT_MS);
+    uint64_t calls;
+    if ((waker->revents & POLLIN) != 0 && read(live->wake_fd, &calls, sizeof calls) < 0)
+        live->wake_fd = -1;
 }
 
 size_t sf_live_next(struct sf_live *live, struct sf_packet *batch, size_t capacity)
@@ -222,6 +294,26 @@ size_t sf_live_next(struct sf_live *live, struct sf_packet *batch, size_t capaci
         return count;
     wait_for_packets(live);
     return take(live, batch, capacity);
+}
+
+/* A queue that was emptied just now may have left more in the ring. */
+static sf_ns complete_until(const struct source *source)
+{
+    if (!is_empty(source))
+        return front(source)->ts_ns - 1;
+    return source->is_lent ? source->taken_ns : source->complete_until;
+}
+
+sf_ns sf_live_complete_until(const struct sf_live *live)
+{
+    sf_ns until = INT64_MAX;
+    for (size_t i = 0; i < live->count; i++) {
+        const struct source *source = &live->sources[i];
+        bool is_over = is_empty(source) && source->ring == NULL;
+        sf_ns own = is_over ? INT64_MAX : complete_until(source);
+        until = own < until ? own : until;
+    }
+    return until;
 }
 
 void sf_live_end(struct sf_live *live)

@@ -1,11 +1,14 @@
 /* The only file that knows libpcap: BPF filters, and packets from live interfaces. */
 #include "capture_internal.h"
 
+#include <errno.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <pcap.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #define SNAPLEN_OFFLINE 262144
 
@@ -174,6 +177,9 @@ struct sf_ring {
     uint16_t linktype;
     uint32_t ring_drops, card_drops; /* last values of counters that wrap at 32 bits */
     uint64_t dropped;
+    bool is_shared; /* with other rings, each of which gets a part of the packets */
+    uint16_t group; /* of the rings that share, by the kernel's number */
+    sf_ns begin_ns; /* packets before the first that is not older are passed over */
 };
 
 /* libpcap's messages name the interface now and then. */
@@ -257,8 +263,39 @@ int sf_ring_open(struct sf_ring **out, const char *name, const struct sf_capture
     ring->linktype = linktype_of(pcap_datalink(ring->pcap));
     bool is_nano = pcap_get_tstamp_precision(ring->pcap) == PCAP_TSTAMP_PRECISION_NANO;
     ring->fraction_ns = is_nano ? 1 : SF_USEC;
+    ring->begin_ns = INT64_MIN;
     *out = ring;
     return 0;
+}
+
+/* The kernel deals packets by a hash of both addresses and ports that is the same for both
+ * directions; IPv4 fragments are put together before (packet(7), PACKET_FANOUT). */
+static int join_group(struct sf_ring *ring, uint16_t group, uint16_t flags, struct sf_error *err)
+{
+    int fd = pcap_fileno(ring->pcap);
+    uint16_t mode = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG | flags;
+    int wanted = (int)(group | (uint32_t)mode << 16), given = 0;
+    socklen_t len = sizeof given;
+    if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &wanted, sizeof wanted) != 0 ||
+        getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &given, &len) != 0)
+        return sf_fail(err, "%s: its packets cannot be shared out to workers: %s", ring->name,
+                       strerror(errno));
+    ring->group = (uint16_t)given;
+    ring->is_shared = true;
+    return 0;
+}
+
+int sf_ring_join(struct sf_ring *ring, struct sf_ring *first, struct sf_error *err)
+{
+    /* a number that no other program's group has */
+    if (!first->is_shared && join_group(first, 0, PACKET_FANOUT_FLAG_UNIQUEID, err) != 0)
+        return -1;
+    return join_group(ring, first->group, 0, err);
+}
+
+void sf_ring_begin(struct sf_ring *ring, sf_ns begin_ns)
+{
+    ring->begin_ns = begin_ns;
 }
 
 int sf_ring_fd(const struct sf_ring *ring)
@@ -267,7 +304,7 @@ int sf_ring_fd(const struct sf_ring *ring)
 }
 
 struct taking {
-    const struct sf_ring *ring;
+    struct sf_ring *ring;
     struct sf_queue *queue;
 };
 
@@ -276,12 +313,16 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *header, const u_
 {
     const struct taking *taking = (const struct taking *)(const void *)user;
     struct sf_queue *queue = taking->queue;
+    sf_ns ts_ns =
+        (sf_ns)header->ts.tv_sec * SF_SEC + (sf_ns)header->ts.tv_usec * taking->ring->fraction_ns;
+    if (ts_ns < taking->ring->begin_ns)
+        return;
+    taking->ring->begin_ns = INT64_MIN; /* the clock may be set back later */
     uint32_t caplen = header->caplen < queue->snaplen ? header->caplen : queue->snaplen;
     uint8_t *copy = queue->arena + queue->count * queue->snaplen;
     memcpy(copy, data, caplen);
     queue->packets[queue->count++] = (struct sf_packet){
-        .ts_ns = (sf_ns)header->ts.tv_sec * SF_SEC +
-                 (sf_ns)header->ts.tv_usec * taking->ring->fraction_ns,
+        .ts_ns = ts_ns,
         .caplen = caplen,
         .wirelen = header->len > caplen ? header->len : caplen,
         .linktype = taking->ring->linktype,

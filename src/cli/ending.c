@@ -30,7 +30,9 @@ static bool any_input_damaged(const struct sf_input_report *reports, size_t coun
 static void summarize(const struct sf_ending *ending, struct sf_summary *out)
 {
     const struct sf_intake *intake = ending->intake;
-    struct sf_capture_totals captured = sf_capture_totals(intake->capture);
+    bool is_one = ending->inputs == NULL;
+    struct sf_capture_totals captured =
+        is_one ? sf_capture_totals(intake->capture) : ending->captured;
     *out = (struct sf_summary){
         .packets = sf_intake_packets(intake),
         .tcp_packets = intake->verdicts[SF_VERDICT_OK],
@@ -50,7 +52,8 @@ static void summarize(const struct sf_ending *ending, struct sf_summary *out)
     };
     memcpy(out->undecoded, intake->verdicts, sizeof out->undecoded);
     out->undecoded[SF_VERDICT_OK] = 0;
-    out->inputs = sf_capture_reports(intake->capture, &out->input_count);
+    out->input_count = ending->input_count;
+    out->inputs = is_one ? sf_capture_reports(intake->capture, &out->input_count) : ending->inputs;
     out->truncated_input = any_input_damaged(out->inputs, out->input_count);
     out->findings = sf_findings_list(ending->findings, &out->finding_count);
 }
@@ -87,17 +90,25 @@ bool sf_ending_tell_inputs(struct sf_capture *capture, const struct sf_cli_optio
     for (size_t i = 0; i < count; i++)
         is_partial = is_partial || reports[i].damaged || reports[i].unreadable;
     sf_ending_tell_failed(capture, options);
-    uint64_t dropped = sf_capture_totals(capture).dropped;
+    return sf_ending_tell_dropped(sf_capture_totals(capture).dropped, options) || is_partial;
+}
+
+bool sf_ending_tell_dropped(uint64_t dropped, const struct sf_cli_options *options)
+{
     if (dropped > 0 && !options->quiet)
         fprintf(stderr, "synfin: %" PRIu64 " packets were dropped while capturing\n", dropped);
-    return is_partial || dropped > 0;
+    return dropped > 0;
 }
 
 void sf_ending_tell_statistics(const struct sf_intake *intake, uint64_t connections)
 {
+    sf_ending_tell_counts(intake, connections, sf_capture_totals(intake->capture).dropped);
+}
+
+void sf_ending_tell_counts(const struct sf_intake *intake, uint64_t connections, uint64_t dropped)
+{
     fprintf(stderr,
             "synfin: %" PRIu64 " packets, %" PRIu64 " of TCP, %" PRIu64
             " connections reported, %" PRIu64 " packets dropped\n",
-            sf_intake_packets(intake), intake->verdicts[SF_VERDICT_OK], connections,
-            sf_capture_totals(intake->capture).dropped);
+            sf_intake_packets(intake), intake->verdicts[SF_VERDICT_OK], connections, dropped);
 }

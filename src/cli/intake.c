@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* What a packet turned out to be. */
-enum kind { NOTHING, SEGMENT, QUOTE, OF_OTHERS };
+enum kind { NOTHING, SEGMENT, QUOTE, OF_OTHERS, STRAY };
 
 struct sf_intake_batch {
     struct sf_packet packets[SF_INTAKE_BATCH];
@@ -96,6 +96,8 @@ static size_t take_bounded(struct sf_intake *intake, size_t count)
     const struct sf_packet *packets = intake->batch->packets;
     bool is_bounded = has_bounds(intake);
     size_t i = 0;
+    if (intake->common != NULL)
+        intake->packets_taken = atomic_fetch_add(&intake->common->taken, count);
     for (; i < count; i++) {
         if (is_bounded && is_beyond(intake, &packets[i])) {
             intake->is_over = true;
@@ -140,6 +142,54 @@ static size_t decode_stretch(struct sf_intake *intake, size_t begin, size_t end)
     return end;
 }
 
+/* The kernel looks at the outer addresses of some tunnels, at no ports of a fragment, and at those
+ * of an ICMP error, not of what it quotes. */
+static bool is_stray(const struct sf_intake_batch *batch, size_t i)
+{
+    const struct sf_segment *segment = &batch->decoded[i].segment;
+    return batch->kinds[i] == QUOTE ||
+           (batch->kinds[i] == SEGMENT && (segment->tunnel_count > 0 || segment->from_fragments));
+}
+
+/* A segment that passes through several hands gets its number in the last one's: so they ascend in
+ * each share. */
+static bool is_counted_later(const struct sf_intake_batch *batch, size_t i)
+{
+    return batch->kinds[i] == SEGMENT && batch->decoded[i].segment.tunnel_count > 0;
+}
+
+static void number_packet(struct sf_intake_batch *batch, size_t i, uint64_t number)
+{
+    batch->packets[i].number = number;
+    if (batch->kinds[i] == SEGMENT)
+        batch->decoded[i].segment.packet = number;
+    else if (batch->kinds[i] == QUOTE)
+        batch->decoded[i].quote.packet = number;
+}
+
+static void share_stretch(struct sf_intake *intake, size_t begin, size_t end)
+{
+    struct sf_intake_batch *batch = intake->batch;
+    uint64_t count = end - begin;
+    for (size_t i = begin; i < end; i++)
+        count -= is_counted_later(batch, i);
+    uint64_t number = atomic_fetch_add(&intake->common->numbers, count);
+    for (size_t i = begin; i < end; i++) {
+        bool is_later = is_counted_later(batch, i);
+        intake->verdicts[SF_VERDICT_OK] -= is_later;
+        if (!is_later)
+            number_packet(batch, i, ++number);
+        if (is_stray(batch, i))
+            batch->kinds[i] = STRAY;
+    }
+}
+
+uint64_t sf_intake_accept(struct sf_intake *intake)
+{
+    intake->verdicts[SF_VERDICT_OK]++;
+    return atomic_fetch_add(&intake->common->numbers, 1) + 1;
+}
+
 static inline void prefetch_flow(struct sf_intake *intake, size_t i)
 {
     struct sf_intake_batch *batch = intake->batch;
@@ -158,6 +208,7 @@ static int take_decoded(struct sf_intake *intake, size_t at, struct sf_error *er
     case NOTHING: return 0;
     case SEGMENT: return taker->segment(taker->self, &decoded->segment, packet, err);
     case QUOTE: return taker->quote(taker->self, &decoded->quote, err);
+    case STRAY: return taker->stray(taker->self, decoded, err);
     case OF_OTHERS: return taker->other(taker->self, packet->number, packet->ts_ns, err);
     }
     return 0;
@@ -187,6 +238,8 @@ int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, str
     size_t within = take_bounded(intake, *count);
     for (size_t begin = 0; begin < within;) {
         size_t end = decode_stretch(intake, begin, within);
+        if (intake->common != NULL)
+            share_stretch(intake, begin, end);
         if (take_stretch(intake, begin, end, err) != 0)
             return -1;
         begin = end;

@@ -2,6 +2,8 @@
 #ifndef SYNFIN_CLI_INTAKE_H
 #define SYNFIN_CLI_INTAKE_H
 
+#include <stdatomic.h>
+
 #include "options.h"
 #include "synfin/capture.h"
 #include "synfin/decode.h"
@@ -16,7 +18,15 @@ struct sf_taker {
     int (*quote)(void *self, const struct sf_icmp_quote *quote, struct sf_error *err);
     /* A segment or quote of another's share; NULL where there is only one. */
     int (*other)(void *self, uint64_t packet, sf_ns ts_ns, struct sf_error *err);
+    /* Where the kernel deals the packets out: what it may have dealt to the wrong one. A segment in
+     * a tunnel is not yet counted, nor has it a number: see sf_intake_accept(). */
+    int (*stray)(void *self, const struct sf_decoded *decoded, struct sf_error *err);
     void *self;
+};
+
+/* Live, what several count together: packets read, and numbers given. */
+struct sf_intake_common {
+    _Atomic uint64_t taken, numbers;
 };
 
 struct sf_intake {
@@ -25,6 +35,7 @@ struct sf_intake {
     struct sf_capture *capture;
     struct sf_taker taker;
     unsigned share, shares; /* the part of all connections to hand on, of so many; shares 0: all */
+    struct sf_intake_common *common; /* NULL: it counts by itself */
     struct sf_decoder *decoder;
     struct sf_intake_batch *batch;
 
@@ -53,6 +64,9 @@ int sf_intake_begin(struct sf_intake *intake, uint64_t hash_seed, struct sf_erro
  * many were read. None: see sf_capture_ended(). 0, or -1 with *err. */
 enum { SF_INTAKE_BATCH = 64 };
 int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, struct sf_error *err);
+
+/* Counts a segment that was a stray and is handed on here; its number. */
+uint64_t sf_intake_accept(struct sf_intake *intake);
 
 /* Packets of all verdicts. */
 uint64_t sf_intake_packets(const struct sf_intake *intake);

@@ -299,7 +299,7 @@ int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *opt
 #define HAND_LINE(outputs, function, line, err)                                                    \
     for (size_t i = 0; i < (outputs)->count; i++) {                                                \
         struct sf_sink *sink = (outputs)->sinks[i];                                                \
-        if (sink->function == NULL || sink->gone)                                                  \
+        if (sink->function == NULL || sink->gone || (outputs)->is_forked[i])                       \
             continue;                                                                              \
         if (make_room(outputs, i, err) != 0 || sink->function(sink, line, err) != 0)               \
             return -1;                                                                             \
@@ -339,6 +339,23 @@ int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *ro
                         struct sf_error *err)
 {
     HAND_LINE(outputs, zeek_row, row, err);
+}
+
+int sf_outputs_lines(struct sf_outputs *outputs, size_t i, const char *text, size_t len,
+                     struct sf_error *err)
+{
+    struct sf_sink *sink = outputs->sinks[i];
+    const struct sf_rotation *rotation = &outputs->rotations[i];
+    bool is_bounded = rotation->options != NULL && rotation->options->rotate_megabytes != 0;
+    while (len > 0 && !sink->gone) {
+        const char *end = is_bounded ? memchr(text, '\n', len) : NULL;
+        size_t part = end == NULL ? len : (size_t)(end + 1 - text);
+        if (make_room(outputs, i, err) != 0 || sink->put_lines(sink, text, part, err) != 0)
+            return -1;
+        text += part;
+        len -= part;
+    }
+    return 0;
 }
 
 bool sf_outputs_interim_due(struct sf_outputs *outputs)

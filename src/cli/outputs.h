@@ -15,8 +15,9 @@ struct sf_outputs {
     size_t count;
     /* some sink prints them */
     bool wants_events, wants_segments, wants_zeek_rows, wants_updates;
-    bool wants_interim; /* live, and some sink shows how things stand */
-    sf_ns interim_ns;   /* of the machine's clock: when sinks were last told so */
+    bool is_forked[SF_OUTPUTS_MAX]; /* events and records come as lines that workers have printed */
+    bool wants_interim;             /* live, and some sink shows how things stand */
+    sf_ns interim_ns;               /* of the machine's clock: when sinks were last told so */
     const struct sf_field *fields[1024];
     struct sf_sink_options sink_options;
 };
@@ -38,6 +39,9 @@ int sf_outputs_update(struct sf_outputs *outputs, const struct sf_record *record
                       struct sf_error *err);
 int sf_outputs_zeek_row(struct sf_outputs *outputs, const struct sf_zeek_row *row,
                         struct sf_error *err);
+/* Whole lines for the sink that is forked at that place. */
+int sf_outputs_lines(struct sf_outputs *outputs, size_t i, const char *text, size_t len,
+                     struct sf_error *err);
 /* True when sinks should be told how things stand: every 15 s, if one wants it. */
 bool sf_outputs_interim_due(struct sf_outputs *outputs);
 int sf_outputs_interim(struct sf_outputs *outputs, const struct sf_summary *summary,

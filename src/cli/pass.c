@@ -249,8 +249,8 @@ static int open_core(struct sf_pass *pass, struct sf_error *err)
         sf_watch_begin(&pass->watch, options, pass->intake.capture, pass->tracker);
     pass->intake.tracker = pass->tracker;
     pass->has_zeek_rows = view.zeek_rows;
-    pass->intake.taker =
-        (struct sf_taker){is_quiet(pass) ? take_quietly : take_segment, take_quote, NULL, pass};
+    pass->intake.taker = (struct sf_taker){
+        .segment = is_quiet(pass) ? take_quietly : take_segment, .quote = take_quote, .self = pass};
     return sf_intake_begin(&pass->intake, sf_pass_seed(), err);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "pass.h"
+#include "ring_workers.h"
 #include "workers.h"
 
 enum sf_status sf_fail_usage(const struct sf_error *err)
@@ -42,7 +43,10 @@ static enum sf_status run_with(struct sf_pass *pass, struct sf_capture *capture)
 {
     pass->intake.capture = capture;
     unsigned workers = sf_workers_count(pass);
-    return workers > 1 ? sf_workers_run(pass, workers) : sf_pass_run(pass);
+    if (workers <= 1)
+        return sf_pass_run(pass);
+    return pass->options->interfaces.count > 0 ? sf_ring_workers_run(pass, workers)
+                                               : sf_workers_run(pass, workers);
 }
 
 /* The connections are chosen by a reading of their own. */

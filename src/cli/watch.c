@@ -23,7 +23,11 @@ static sf_ns machine_time(void)
 void sf_watch_begin(struct sf_watch *watch, const struct sf_cli_options *options,
                     struct sf_capture *capture, struct sf_tracker *tracker)
 {
-    *watch = (struct sf_watch){.options = options, .capture = capture, .tracker = tracker};
+    *watch = (struct sf_watch){.options = options,
+                               .capture = capture,
+                               .tracker = tracker,
+                               .exchange = watch->exchange,
+                               .is_silent = watch->is_silent};
     watch->begun_ns = watch->looked_ns = machine_time();
     sf_watch_look(watch);
 }
@@ -33,10 +37,15 @@ void sf_watch_look(struct sf_watch *watch)
     sf_ns before = watch->looked_ns;
     watch->looked_ns = machine_time();
     uint64_t dropped = sf_capture_totals(watch->capture).dropped;
+    uint64_t new_drops = dropped - watch->own_dropped;
+    watch->own_dropped = dropped;
+    if (watch->exchange != NULL)
+        dropped = sf_exchange_drop(watch->exchange, new_drops);
     sf_tracker_dropped(watch->tracker, before < watch->looked_ns ? before : watch->looked_ns,
                        watch->looked_ns, dropped - watch->dropped);
     watch->dropped = dropped;
-    sf_ending_tell_failed(watch->capture, watch->options);
+    if (!watch->is_silent)
+        sf_ending_tell_failed(watch->capture, watch->options);
 }
 
 bool sf_watch_moment(struct sf_watch *watch, const struct sf_intake *intake, size_t count)

@@ -2,6 +2,7 @@
 #ifndef SYNFIN_CLI_WATCH_H
 #define SYNFIN_CLI_WATCH_H
 
+#include "exchange.h"
 #include "intake.h"
 
 /* Live, a connection's record comes so long after its close: most late segments are in it. */
@@ -15,6 +16,11 @@ struct sf_watch {
     struct sf_tracker *tracker;
     sf_ns begun_ns, looked_ns; /* of the machine's clock; looked: at drops and interfaces */
     uint64_t dropped;          /* told to the tracker */
+    /* Of several workers, set before it begins: the others' drops count for each, and only one
+     * tells of interfaces. */
+    struct sf_exchange *exchange;
+    uint64_t own_dropped;
+    bool is_silent;
 };
 
 void sf_watch_begin(struct sf_watch *watch, const struct sf_cli_options *options,

@@ -351,7 +351,8 @@ int sf_worker_open(struct sf_worker *worker, uint64_t hash_seed, struct sf_error
         return sf_fail(err, "out of memory");
     worker->intake.options = options;
     worker->intake.tracker = worker->tracker;
-    worker->intake.taker = (struct sf_taker){take_segment, take_quote, take_other, worker};
+    worker->intake.taker = (struct sf_taker){
+        .segment = take_segment, .quote = take_quote, .other = take_other, .self = worker};
     if (sf_intake_begin(&worker->intake, hash_seed, err) != 0)
         return -1;
     return open_forks(worker, err);

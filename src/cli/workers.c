@@ -48,9 +48,19 @@ static unsigned usable_cores(void)
     return cores > CORES_MAX ? CORES_MAX : (unsigned)cores;
 }
 
+/* Live, segments are printed by who sees them in their order. */
+static bool can_share_rings(const struct sf_pass *pass)
+{
+    return pass->screen == NULL && pass->outputs != NULL && !pass->outputs->wants_segments;
+}
+
 unsigned sf_workers_count(const struct sf_pass *pass)
 {
     uint64_t asked = pass->options->workers;
+    if (pass->options->interfaces.count > 0) {
+        uint64_t most = can_share_rings(pass) && asked > 1 ? asked : 1;
+        return most < SF_CREW_MAX ? (unsigned)most : SF_CREW_MAX;
+    }
     if (asked == 1 || !can_share(pass))
         return 1;
     if (asked > 1)

@@ -106,10 +106,29 @@ static int put_lines(struct sf_sink *sink, const char *text, size_t len, struct 
     return result;
 }
 
-static int print_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
+static int print(struct sf_sink *sink, const char *type, const struct sf_record *record,
+                 struct sf_error *err)
 {
     struct json_sink *json = json_of(sink);
-    sf_json_shape_put(json->shape, &json->line, "connection", record);
+    sf_json_shape_put(json->shape, &json->line, type, record);
+    sf_put_char(&json->line, '\n');
+    return sf_buffer_check(&json->line, err);
+}
+
+static int print_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
+{
+    return print(sink, "connection", record, err);
+}
+
+static int print_update(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)
+{
+    return print(sink, "connection.update", record, err);
+}
+
+static int print_event(struct sf_sink *sink, const struct sf_event *event, struct sf_error *err)
+{
+    struct json_sink *json = json_of(sink);
+    sf_put_json_event(&json->line, event);
     sf_put_char(&json->line, '\n');
     return sf_buffer_check(&json->line, err);
 }
@@ -143,7 +162,9 @@ static struct sf_sink *fork_json(struct sf_sink *sink, struct sf_error *err)
     fork->ranking.descending = json->ranking.descending;
     fork->ranking.bound = json->ranking.bound;
     fork->sink = (struct sf_sink){.name = sink->name,
+                                  .event = sink->event != NULL ? print_event : NULL,
                                   .record = is_ranked ? rank_record : print_record,
+                                  .update = is_ranked ? NULL : print_update,
                                   .lines = is_ranked ? NULL : &fork->line,
                                   .close = close_json};
     return &fork->sink;

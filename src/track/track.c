@@ -72,15 +72,22 @@ static void endpoint_init(struct sf_endpoint *ep)
     ep->is_proved = true;
 }
 
-uint64_t sf_track_peek_id(const struct sf_tracker *t)
+uint64_t sf_track_peek_id(struct sf_tracker *t)
 {
-    return t->options.ids_by_packet ? t->now_packet : t->next_id;
+    if (t->options.ids_by_packet)
+        return t->now_packet;
+    if (t->options.ids_given != NULL && !t->has_next_id) {
+        t->next_id = atomic_fetch_add(t->options.ids_given, 1) + 1;
+        t->has_next_id = true;
+    }
+    return t->next_id;
 }
 
 uint64_t sf_track_new_id(struct sf_tracker *t)
 {
     uint64_t id = sf_track_peek_id(t);
     t->next_id++;
+    t->has_next_id = false;
     return id;
 }
 
@@ -291,6 +298,12 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     if (waits && out != NULL)
         judge_pending(flow->pending, seg, out);
     sf_leave_evict(t);
+}
+
+bool sf_tracker_knows(struct sf_tracker *t, const struct sf_segment *seg)
+{
+    sf_leave_release(t);
+    return sf_rest_find(t, &seg->key, seg->hash) != NULL;
 }
 
 void sf_tracker_icmp(struct sf_tracker *t, const struct sf_icmp_quote *quote)

@@ -95,6 +95,7 @@ struct sf_tracker {
     uint64_t now_packet; /* the segment at hand, for events */
     sf_ns event_ns;      /* its time, or that of an expiry: packets may come late */
     uint64_t next_id;
+    bool has_next_id; /* of a count that trackers share: next_id is taken from it already */
     struct sf_track_totals totals; /* but for `open` */
 
     struct sf_event *events; /* queue: [event_head, event_count) are waiting */
@@ -325,7 +326,7 @@ void sf_reuse_absorb(struct sf_tracker *tracker, struct sf_flow *flow);
  */
 
 /* The id that the next connection gets, and taking it. */
-uint64_t sf_track_peek_id(const struct sf_tracker *tracker);
+uint64_t sf_track_peek_id(struct sf_tracker *tracker);
 uint64_t sf_track_new_id(struct sf_tracker *tracker);
 /* NULL on lack of memory. */
 struct sf_flow *sf_flow_open(struct sf_tracker *tracker, const struct sf_segment *seg, uint64_t id);

@@ -28,6 +28,7 @@ OFFLOADS = ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO = 0x17, 0x1
 NEAR, FAR = "10.9.0.1", "10.9.0.2"
 NOBODY = "10.9.0.99"  # packets to it are sent, and taken by nobody
 PATIENCE = 30         # seconds after which what has not happened never will
+WORKERS = os.environ.get("WORKERS", "1")  # of each capture whose options do not say it
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -184,7 +185,7 @@ class Watch:
     def __init__(self, host, synfin, *options, interfaces=("va",)):
         words = [word for name in interfaces for word in ("-i", name)]
         self.errors = tempfile.TemporaryFile("w+")
-        self.process = host.start(synfin, "--json", *words, *options, text=True,
+        self.process = host.start(synfin, "-j", WORKERS, "--json", *words, *options, text=True,
                                   stdout=subprocess.PIPE, stderr=self.errors)
         self.lines = []  # grows in another thread
         self.arrivals = []
