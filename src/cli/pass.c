@@ -238,7 +238,7 @@ static int open_core(struct sf_pass *pass, struct sf_error *err)
     pass->views = sf_views_new(&view);
     if (pass->views != NULL) {
         pass->slots = sf_views_keeper(pass->views);
-        track.slots = &pass->slots;
+        track.slots = pass->screen == NULL ? &pass->slots : NULL; /* it shows those that rest */
     }
     pass->tracker = sf_tracker_new(&track);
     pass->findings = sf_findings_new();

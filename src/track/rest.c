@@ -14,6 +14,8 @@ enum {
     LOOKS_MAX = 8,
 };
 
+static const sf_ns SILENT = 60 * SF_SEC;
+
 static const enum sf_shelf_row row_of[] = {[SF_FLOWS_EMBRYONIC] = SF_SHELF_EMBRYONIC,
                                            [SF_FLOWS_OPEN] = SF_SHELF_OPEN,
                                            [SF_FLOWS_CLOSED] = SF_SHELF_CLOSED};
@@ -33,11 +35,12 @@ int sf_rest_init(struct sf_tracker *t)
     t->shelf = sf_shelf_new();
     if (t->shelf == NULL)
         return -1;
-    /* Live, time alone changes connections, and others look at them. */
-    if (options->report_after_ns != 0 || options->handshake_due_ns != 0 ||
-        options->update_interval_ns != 0)
-        t->options.slots = NULL;
     if (t->options.slots == NULL)
+        return 0;
+    /* Live, time alone changes a connection, until it has been silent for a while. */
+    t->rests_when_silent = options->report_after_ns != 0 || options->handshake_due_ns != 0 ||
+                           options->update_interval_ns != 0;
+    if (t->rests_when_silent)
         return 0;
     t->unpacked_max = options->unpacked_max != 0 ? options->unpacked_max : UNPACKED_MAX;
     /* A quarter of what is granted: packed, they take a tenth. */
@@ -93,6 +96,10 @@ static struct sf_flow *wake(struct sf_tracker *t, const struct sf_parcel *parcel
     if (flow == NULL)
         return NULL;
     flow->touched_ns = parcel->ns;
+    if (t->rests_when_silent) {
+        flow->told_packet = flow->last_packet;
+        sf_track_wake_later(t, flow);
+    }
     if (is_in_order(t, list))
         sf_flow_table_place(t->table, flow, list);
     else
@@ -138,7 +145,7 @@ static bool is_just_finished(const struct sf_tracker *t, const struct sf_segment
 bool sf_rest_wait(struct sf_tracker *t, const struct sf_segment *seg)
 {
     const struct sf_slot_keeper *slots = t->options.slots;
-    if (slots == NULL || t->options.want_events || !sf_syn_is_plain(seg) ||
+    if (slots == NULL || t->rests_when_silent || t->options.want_events || !sf_syn_is_plain(seg) ||
         is_just_finished(t, seg) || !slots->may_wait(slots->self, seg))
         return false;
     bool is_known, is_right = sf_segment_checksum_ok(seg, &is_known);
@@ -229,6 +236,36 @@ void sf_rest_pack(struct sf_tracker *t)
         }
         sf_flow_touch(t, flow, list);
     }
+}
+
+/* A record of it has been told since its last packet, and its handshake is not waited for. */
+static bool is_silent(const struct sf_tracker *t, const struct sf_flow *flow)
+{
+    return t->now_ns - flow->last_ns >= SILENT &&
+           t->now_ns - flow->first_ns >= t->options.handshake_due_ns && !flow->is_closed &&
+           flow->pending == NULL &&
+           (t->options.update_interval_ns == 0 || flow->told_packet == flow->last_packet);
+}
+
+bool sf_rest_pack_silent(struct sf_tracker *t, struct sf_flow *flow)
+{
+    bool both_spoke = flow->ep[0].packets > 0 && flow->ep[1].packets > 0;
+    enum sf_flow_list list = both_spoke ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC;
+    if (!t->rests_when_silent || is_in_order(t, list))
+        return false;
+    return is_silent(t, flow) && pack(t, flow, list);
+}
+
+void sf_rest_pack_oldest(struct sf_tracker *t)
+{
+    if (!t->rests_when_silent || !is_in_order(t, SF_FLOWS_OPEN))
+        return;
+    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++)
+        for (unsigned looks = 0; looks < LOOKS_MAX; looks++) {
+            struct sf_flow *flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list);
+            if (flow == NULL || !is_silent(t, flow) || !pack(t, flow, (enum sf_flow_list)list))
+                break;
+        }
 }
 
 /* --- the oldest ------------------------------------------------------------------------------ */

@@ -91,10 +91,18 @@ uint64_t sf_track_new_id(struct sf_tracker *t)
     return id;
 }
 
-/* When the handshake is due, then each interval after the first packet. */
-static void wake_later(struct sf_tracker *t, struct sf_flow *flow)
+/* Live, without interim records too: a handshake may have come to a halt, or silence begun. */
+static sf_ns looks_each(const struct sf_tracker *t)
 {
-    sf_ns interval = t->options.update_interval_ns, due = t->options.handshake_due_ns;
+    const sf_ns without = 60 * SF_SEC;
+    sf_ns interval = t->options.update_interval_ns;
+    return interval == 0 && t->options.handshake_due_ns != 0 ? without : interval;
+}
+
+/* When the handshake is due, then each interval after the first packet. */
+void sf_track_wake_later(struct sf_tracker *t, struct sf_flow *flow)
+{
+    sf_ns interval = looks_each(t), due = t->options.handshake_due_ns;
     sf_ns age = t->now_ns - flow->first_ns;
     sf_ns next = interval != 0 ? (age / interval + 1) * interval : 0;
     if (due != 0 && age < due && (next == 0 || due < next))
@@ -126,7 +134,7 @@ struct sf_flow *sf_flow_open(struct sf_tracker *t, const struct sf_segment *seg,
         flow->tunnel_id[i] = seg->tunnel[i].id;
     }
     sf_role_begin(flow, seg);
-    wake_later(t, flow);
+    sf_track_wake_later(t, flow);
     if ((seg->flags & (SF_TH_SYN | SF_TH_RST)) == SF_TH_SYN)
         return flow;
     flow->is_midstream = true;
@@ -327,15 +335,17 @@ void sf_tracker_icmp(struct sf_tracker *t, const struct sf_icmp_quote *quote)
 bool sf_tracker_update(struct sf_tracker *t, struct sf_record *out)
 {
     sf_ns interval = t->options.update_interval_ns, due = t->options.handshake_due_ns;
+    sf_ns longest = looks_each(t) > due ? looks_each(t) : due;
     struct sf_flow *flow;
     sf_leave_release(t);
-    while ((flow = sf_flow_table_due(t->table, t->now_ns, interval > due ? interval : due)) !=
-           NULL) {
+    while ((flow = sf_flow_table_due(t->table, t->now_ns, longest)) != NULL) {
         if (flow->is_tomb)
             continue;
-        wake_later(t, flow);
         if (due != 0)
             sf_record_note_overdue(t, flow);
+        if (sf_rest_pack_silent(t, flow))
+            continue;
+        sf_track_wake_later(t, flow);
         if (flow->is_closed || interval == 0 || t->now_ns - flow->first_ns < interval ||
             flow->told_packet == flow->last_packet)
             continue;
@@ -343,6 +353,7 @@ bool sf_tracker_update(struct sf_tracker *t, struct sf_record *out)
         sf_record_fill_open(t, flow, out);
         return true;
     }
+    sf_rest_pack_oldest(t);
     return false;
 }
 

@@ -87,7 +87,8 @@ struct sf_tracker {
     struct sf_drops drops;
     struct sf_flow_table *table;
     struct sf_shelf *shelf; /* connections that rest: rest.c */
-    size_t unpacked_max;    /* 0: none rests */
+    size_t unpacked_max;    /* 0: none rests because there are many */
+    bool rests_when_silent; /* live */
     struct sf_last *last;   /* once the input is over: what is to be reported yet */
     size_t last_at, last_count;
     sf_ns due_ns;        /* until then no connection ends by the clock; UNKNOWN: to be worked out */
@@ -328,6 +329,8 @@ void sf_reuse_absorb(struct sf_tracker *tracker, struct sf_flow *flow);
 /* The id that the next connection gets, and taking it. */
 uint64_t sf_track_peek_id(struct sf_tracker *tracker);
 uint64_t sf_track_new_id(struct sf_tracker *tracker);
+/* Live: when to look after the flow again. */
+void sf_track_wake_later(struct sf_tracker *tracker, struct sf_flow *flow);
 /* NULL on lack of memory. */
 struct sf_flow *sf_flow_open(struct sf_tracker *tracker, const struct sf_segment *seg, uint64_t id);
 bool sf_track_has_limits(const struct sf_tracker *tracker);
@@ -392,6 +395,12 @@ bool sf_rest_wait(struct sf_tracker *tracker, const struct sf_segment *seg);
 /* Packs a connection that was touched longest ago, when too many are unpacked. No pointer to a
  * connection of the table may be in use. */
 void sf_rest_pack(struct sf_tracker *tracker);
+
+/* Live: packs the flow, of which nothing is due, if it has been silent for long. True: it is no
+ * longer in the table. */
+bool sf_rest_pack_silent(struct sf_tracker *tracker, struct sf_flow *flow);
+/* The same with those of the lists whose order counts, a few at a time. */
+void sf_rest_pack_oldest(struct sf_tracker *tracker);
 
 /* The connection of a list that was touched longest ago. */
 struct sf_oldest {

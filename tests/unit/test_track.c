@@ -9,8 +9,10 @@
 #include <cmocka.h>
 
 #include "src/report/field_text.h"
+#include "synfin/shelf.h"
 #include "synfin/tcp.h"
 #include "synfin/track.h"
+#include "track_internal.h"
 
 static const enum sf_dir C = SF_FROM_0, S = SF_FROM_1;
 
@@ -360,6 +362,176 @@ static void a_record_says_nothing_of_what_stood_there_before(void **state)
         sf_buffer_dispose(&texts[i]);
 }
 
+/* --- connections that rest --- */
+
+static bool keep_nothing(const void *self, const struct sf_segment *seg)
+{
+    (void)self;
+    (void)seg;
+    return true;
+}
+
+/* Without views there are no slots to pack. */
+static const struct sf_slot_keeper no_views = {.may_wait = keep_nothing};
+
+static bool next_update(struct live *live, struct sf_record *out)
+{
+    return sf_tracker_update(live->tracker, out);
+}
+
+static bool next_record(struct live *live, struct sf_record *out)
+{
+    return sf_tracker_record(live->tracker, out);
+}
+
+static void expect_same_record(const struct sf_record *a, const struct sf_record *b)
+{
+    assert_string_equal(a->verdict, b->verdict);
+    assert_int_equal(a->last_packet, b->last_packet);
+    assert_int_equal(a->timeline_count, b->timeline_count);
+    assert_int_equal(a->anomaly_count, b->anomaly_count);
+    for (size_t i = 0; i < a->timeline_count; i++) {
+        assert_int_equal(a->timeline[i].packet, b->timeline[i].packet);
+        assert_int_equal(a->timeline[i].to, b->timeline[i].to);
+    }
+    for (size_t i = 0; i < a->anomaly_count; i++) {
+        assert_int_equal(a->anomalies[i].name, b->anomalies[i].name);
+        assert_int_equal(a->anomalies[i].first_packet, b->anomalies[i].first_packet);
+        assert_string_equal(a->anomalies[i].detail, b->anomalies[i].detail);
+    }
+    for (int end = 0; end < SF_ROLE_COUNT; end++) {
+        assert_int_equal(a->end[end].packets, b->end[end].packets);
+        assert_int_equal(a->end[end].unique_bytes, b->end[end].unique_bytes);
+        assert_int_equal(a->end[end].idle_max_ns, b->end[end].idle_max_ns);
+    }
+}
+
+static void expect_same_records(struct live *a, struct live *b,
+                                bool (*next)(struct live *live, struct sf_record *out))
+{
+    struct sf_record records[2] = {0};
+    for (;;) {
+        bool is_there = next(a, &records[0]);
+        assert_int_equal(next(b, &records[1]), is_there);
+        if (!is_there)
+            return;
+        expect_same_record(&records[0], &records[1]);
+    }
+}
+
+static void expect_same_events(struct live *a, struct live *b)
+{
+    struct sf_event events[2] = {0};
+    for (;;) {
+        bool is_there = sf_tracker_event(a->tracker, &events[0]);
+        assert_int_equal(sf_tracker_event(b->tracker, &events[1]), is_there);
+        if (!is_there)
+            return;
+        assert_int_equal(events[0].packet, events[1].packet);
+        assert_int_equal(events[0].time_ns, events[1].time_ns);
+        assert_int_equal(events[0].conn, events[1].conn);
+        assert_int_equal(events[0].kind, events[1].kind);
+    }
+}
+
+/* One is silent after a few octets, one never answered, one goes on, until all say something again.
+ */
+static void tell(struct live *live, unsigned second)
+{
+    sf_ns t = second * SF_SEC;
+    if (second == 1)
+        opens(live, t);
+    if (second == 2)
+        sends_from(live, 4001, t, C, SF_TH_SYN, 99, 0, 0);
+    if (second == 20)
+        sends_from(live, 4000, t, S, SF_TH_ACK, 500, 100, 300);
+    if (second % 10 == 3)
+        sends_from(live, 4002, t, C, SF_TH_ACK, 100 + second, 500, 10);
+    if (second == 300)
+        sends_from(live, 4001, t, S, SF_TH_SYN | SF_TH_ACK, 499, 100, 0);
+    if (second == 301)
+        sends_from(live, 4000, t, S, SF_TH_ACK, 500, 100, 300);
+    if (second == 302)
+        closes(live, t);
+    ticks(live, t + SF_SEC / 2);
+}
+
+static struct live live_with(sf_ns update_interval_ns, sf_ns idle_timeout_ns, bool may_rest)
+{
+    struct sf_track_options options = {.linger_ns = 60 * SF_SEC,
+                                       .report_after_ns = SF_SEC / 2,
+                                       .update_interval_ns = update_interval_ns,
+                                       .idle_timeout_ns = idle_timeout_ns,
+                                       .handshake_due_ns = 5 * SF_SEC,
+                                       .want_events = true,
+                                       .slots = may_rest ? &no_views : NULL};
+    struct live live = {.tracker = sf_tracker_new(&options)};
+    assert_non_null(live.tracker);
+    return live;
+}
+
+static size_t count_resting(const struct live *live)
+{
+    return sf_shelf_count(live->tracker->shelf, SF_SHELF_OPEN) +
+           sf_shelf_count(live->tracker->shelf, SF_SHELF_EMBRYONIC);
+}
+
+static void expect_rest(sf_ns update_interval_ns, sf_ns idle_timeout_ns)
+{
+    struct live resting = live_with(update_interval_ns, idle_timeout_ns, true);
+    struct live awake = live_with(update_interval_ns, idle_timeout_ns, false);
+    for (unsigned second = 0; second < 1000; second++) {
+        tell(&resting, second);
+        tell(&awake, second);
+        expect_same_events(&resting, &awake);
+        expect_same_records(&resting, &awake, next_record);
+        expect_same_records(&resting, &awake, next_update);
+        expect_same_events(&resting, &awake);
+        if (second == 290)
+            assert_int_equal(count_resting(&resting), 2);
+        assert_int_equal(sf_tracker_totals(resting.tracker).open,
+                         sf_tracker_totals(awake.tracker).open);
+        assert_int_equal(sf_tracker_totals(resting.tracker).opening,
+                         sf_tracker_totals(awake.tracker).opening);
+    }
+    sf_tracker_finish(resting.tracker);
+    sf_tracker_finish(awake.tracker);
+    expect_same_events(&resting, &awake);
+    expect_same_records(&resting, &awake, next_record);
+    sf_tracker_free(resting.tracker);
+    sf_tracker_free(awake.tracker);
+}
+
+static void what_is_silent_rests_and_nobody_notices(void **state)
+{
+    (void)state;
+    expect_rest(10 * SF_SEC, 0);
+    expect_rest(0, 0);
+    expect_rest(10 * SF_SEC, 400 * SF_SEC);
+    expect_rest(60 * SF_SEC, 3600 * SF_SEC);
+}
+
+/* --- numbers that several count together --- */
+
+static void ids_are_counted_over_all_trackers(void **state)
+{
+    (void)state;
+    _Atomic uint64_t given = 0;
+    struct sf_track_options options = {.linger_ns = 60 * SF_SEC, .ids_given = &given};
+    struct live a = {.tracker = sf_tracker_new(&options)};
+    struct live b = {.tracker = sf_tracker_new(&options)};
+    sends_from(&a, 4000, 0, C, SF_TH_SYN, 99, 0, 0);
+    assert_int_equal(a.last.conn, 1);
+    sends_from(&b, 4001, 1, C, SF_TH_SYN, 99, 0, 0);
+    assert_int_equal(b.last.conn, 2);
+    sends_from(&a, 4000, 2, S, SF_TH_SYN | SF_TH_ACK, 499, 100, 0);
+    assert_int_equal(a.last.conn, 1);
+    sends_from(&a, 4002, 3, C, SF_TH_SYN, 99, 0, 0);
+    assert_int_equal(a.last.conn, 3);
+    sf_tracker_free(a.tracker);
+    sf_tracker_free(b.tracker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +545,8 @@ int main(void)
         cmocka_unit_test(drops_are_told_to_those_who_were_open),
         cmocka_unit_test(gaps_beside_drops_are_capture_loss),
         cmocka_unit_test(many_drops_are_kept_within_bounds),
+        cmocka_unit_test(what_is_silent_rests_and_nobody_notices),
+        cmocka_unit_test(ids_are_counted_over_all_trackers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
