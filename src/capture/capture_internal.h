@@ -249,6 +249,7 @@ int sf_ring_open(struct sf_ring **out, const char *name, const struct sf_capture
  * the packets: both directions of a connection reach the same one, if the kernel finds its
  * addresses and ports. 0, or -1 with *err. */
 int sf_ring_join(struct sf_ring *ring, struct sf_ring *first, struct sf_error *err);
+bool sf_ring_is_shared(const struct sf_ring *ring);
 /* Packets stamped before are passed over: rings got them that had not joined yet. */
 void sf_ring_begin(struct sf_ring *ring, sf_ns begin_ns);
 int sf_ring_fd(const struct sf_ring *ring);

@@ -176,13 +176,23 @@ static const struct sf_packet *front(const struct source *source)
     return &source->queue.packets[source->queue.head];
 }
 
-static void lose(struct source *source, const struct sf_error *why)
+/* Of packets that are shared out nobody here knows the number. */
+static void complain(struct source *source, const char *what)
 {
     struct sf_input_report *report = source->report;
+    uint64_t packets = report->packets + source->queue.count - source->queue.head;
     report->damaged = true;
     report->is_told = false;
-    sf_fail(&report->error, "%.300s (after packet %llu)", why->text,
-            (unsigned long long)report->packets + source->queue.count - source->queue.head);
+    if (sf_ring_is_shared(source->ring))
+        sf_fail(&report->error, "%.300s", what);
+    else
+        sf_fail(&report->error, "%.300s (after packet %llu)", what, (unsigned long long)packets);
+}
+
+static void lose(struct source *source, const struct sf_error *why)
+{
+    complain(source, why->text);
+    struct sf_input_report *report = source->report;
     report->dropped = sf_ring_dropped(source->ring);
     sf_ring_close(source->ring);
     source->ring = NULL;
@@ -343,15 +353,14 @@ uint64_t sf_live_dropped(struct sf_live *live)
 
 static void look(struct source *source)
 {
-    struct sf_input_report *report = source->report;
+    struct sf_error what;
     bool is_down = source->ring != NULL && !sf_ring_is_up(source->ring);
     if (is_down == source->is_down || source->ring == NULL)
         return;
     source->is_down = is_down;
-    report->damaged = true;
-    report->is_told = false;
-    sf_fail(&report->error, "%s: the interface %s (after packet %llu)", report->name,
-            is_down ? "is down" : "is up again", (unsigned long long)report->packets);
+    sf_fail(&what, "%s: the interface %s", source->report->name,
+            is_down ? "is down" : "is up again");
+    complain(source, what.text);
 }
 
 void sf_live_look(struct sf_live *live)

@@ -293,6 +293,11 @@ int sf_ring_join(struct sf_ring *ring, struct sf_ring *first, struct sf_error *e
     return join_group(ring, first->group, 0, err);
 }
 
+bool sf_ring_is_shared(const struct sf_ring *ring)
+{
+    return ring->is_shared;
+}
+
 void sf_ring_begin(struct sf_ring *ring, sf_ns begin_ns)
 {
     ring->begin_ns = begin_ns;

@@ -7,7 +7,7 @@
 
 #include "ring_worker.h"
 
-enum { ROUND_MS = 20 };
+enum { ROUND_MS = 50 };
 
 struct party {
     struct sf_pass *pass;
