@@ -108,7 +108,10 @@ static int track_segment(struct sf_ring_worker *worker, const struct sf_segment 
     struct sf_judgement judgement;
     sf_tracker_segment(worker->tracker, segment, &judgement);
     sf_views_segment(worker->views, segment, &judgement);
-    return take_events_and_records(worker, err);
+    if (sf_tracker_has_news(worker->tracker))
+        return take_events_and_records(worker, err);
+    bool has_rows = worker->desk->pass->outputs->wants_zeek_rows;
+    return has_rows ? sf_desk_rows(worker->desk, worker->views, err) : 0;
 }
 
 static int track_quote(struct sf_ring_worker *worker, const struct sf_icmp_quote *quote,
