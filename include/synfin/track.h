@@ -163,6 +163,11 @@ void sf_tracker_icmp(struct sf_tracker *tracker, const struct sf_icmp_quote *quo
 /* A segment or quote that another tracker takes: time moves on as with one of its own. */
 void sf_tracker_pass(struct sf_tracker *tracker, uint64_t packet, sf_ns ts_ns);
 
+/* Whether time that moves on to then would end connections. While it would not, and no other
+ * function but sf_tracker_segment() and sf_tracker_icmp() is called, it is enough to pass the
+ * latest of the packets that came before the next own one. */
+bool sf_tracker_is_due(const struct sf_tracker *tracker, sf_ns ts_ns);
+
 /* Moves time on without a packet (live: idle interface). More than a minute back, it is taken for a
  * clock that was set, and what was due by the old clock is due now. */
 void sf_tracker_tick(struct sf_tracker *tracker, sf_ns now_ns);

@@ -7,11 +7,20 @@
 /* What a packet turned out to be. */
 enum kind { NOTHING, SEGMENT, QUOTE, OF_OTHERS, STRAY };
 
+/* A packet that is handed on. */
+struct item {
+    uint8_t at;                 /* in the batch */
+    uint8_t kind;               /* enum kind */
+    sf_ns others_ns;            /* the latest of others' packets up to it that were passed over */
+    const struct sf_flow *flow; /* of a SEGMENT, as prefetched */
+};
+_Static_assert(SF_INTAKE_BATCH <= UINT8_MAX + 1, "an item tells its place");
+
 struct sf_intake_batch {
     struct sf_packet packets[SF_INTAKE_BATCH];
-    uint8_t kinds[SF_INTAKE_BATCH];               /* enum kind */
-    const struct sf_flow *flows[SF_INTAKE_BATCH]; /* of a SEGMENT, as prefetched */
-    struct sf_decoded decoded[SF_INTAKE_BATCH];
+    /* Of the stretch at hand. */
+    struct item items[SF_INTAKE_BATCH];
+    struct sf_decoded decoded[SF_INTAKE_BATCH]; /* item by item */
 };
 
 static struct sf_capture_options capture_options(const struct sf_cli_options *options)
@@ -81,37 +90,62 @@ static bool is_beyond(const struct sf_intake *intake, const struct sf_packet *pa
            packet->ts_ns - intake->first_ns > options->duration_ns;
 }
 
-static void note_time(struct sf_intake *intake, sf_ns t)
+static void note_times(struct sf_intake *intake, sf_ns earliest, sf_ns latest)
 {
-    if (!sf_ns_known(intake->first_ns) || t < intake->first_ns)
-        intake->first_ns = t;
-    if (!sf_ns_known(intake->last_ns) || t > intake->last_ns)
-        intake->last_ns = t;
+    if (!sf_ns_known(intake->first_ns) || earliest < intake->first_ns)
+        intake->first_ns = earliest;
+    if (!sf_ns_known(intake->last_ns) || latest > intake->last_ns)
+        intake->last_ns = latest;
 }
 
-/* How many of the packets are within the bounds: then that is over. Notes what the bounds and the
- * end ask for. */
+/* How many of the packets are within the bounds: then that is over. */
 static size_t take_bounded(struct sf_intake *intake, size_t count)
 {
     const struct sf_packet *packets = intake->batch->packets;
-    bool is_bounded = has_bounds(intake);
     size_t i = 0;
     if (intake->common != NULL)
         intake->packets_taken = atomic_fetch_add(&intake->common->taken, count);
-    for (; i < count; i++) {
-        if (is_bounded && is_beyond(intake, &packets[i])) {
-            intake->is_over = true;
-            break;
-        }
+    for (; i < count && !is_beyond(intake, &packets[i]); i++) {
         intake->packets_taken += !packets[i].filtered;
-        note_time(intake, packets[i].ts_ns);
+        note_times(intake, packets[i].ts_ns, packets[i].ts_ns);
     }
-    if (i > 0)
-        intake->latest_ns = packets[i - 1].ts_ns;
+    intake->is_over = intake->is_over || i < count;
     return i;
 }
 
+/* Notes when the packets came. Returns the latest, not necessarily the last one's. */
+static sf_ns take_times(struct sf_intake *intake, size_t count)
+{
+    const struct sf_packet *packets = intake->batch->packets;
+    sf_ns earliest = packets[0].ts_ns, latest = packets[0].ts_ns;
+    for (size_t i = 1; i < count; i++) {
+        sf_ns t = packets[i].ts_ns;
+        earliest = t < earliest ? t : earliest;
+        latest = t > latest ? t : latest;
+    }
+    note_times(intake, earliest, latest);
+    intake->latest_ns = packets[count - 1].ts_ns;
+    return latest;
+}
+
 /* --- a stretch of a batch --- */
+
+/* Packets [at, end) of the batch are still to be decoded. */
+struct stretch {
+    size_t at, end;
+    size_t count;    /* items */
+    bool is_due;     /* others' packets may end connections: they are items, too */
+    sf_ns others_ns; /* the latest of those that are not */
+    sf_ns told_ns;   /* of it, the tracker knows */
+};
+
+/* Others' packets, where only their time counts. */
+static bool pass_over(struct stretch *stretch, sf_ns ts_ns)
+{
+    if (!stretch->is_due && ts_ns > stretch->others_ns)
+        stretch->others_ns = ts_ns;
+    return !stretch->is_due;
+}
 
 static enum kind kind_of(enum sf_verdict verdict, const struct sf_decoded *decoded)
 {
@@ -122,24 +156,35 @@ static enum kind kind_of(enum sf_verdict verdict, const struct sf_decoded *decod
     return decoded->has_quote ? QUOTE : NOTHING;
 }
 
-/* Decodes from `begin` on. Returns where it stopped: a segment put together from fragments is
- * borrowed from the decoder and ends the stretch. */
-static size_t decode_stretch(struct sf_intake *intake, size_t begin, size_t end)
+/* Makes items of packets. A segment put together from fragments is borrowed from the decoder and
+ * ends the stretch. */
+static void decode_stretch(struct sf_intake *intake, struct stretch *stretch)
 {
     struct sf_intake_batch *batch = intake->batch;
-    for (size_t i = begin; i < end; i++) {
-        struct sf_decoded *decoded = &batch->decoded[i];
-        enum sf_verdict verdict = sf_decode(intake->decoder, &batch->packets[i], decoded);
-        intake->verdicts[verdict]++;
+    struct sf_decoder *decoder = intake->decoder;
+    size_t at = stretch->at, end = stretch->end, count = 0;
+    while (at < end) {
+        const struct sf_packet *packet = &batch->packets[at];
+        struct sf_decoded *decoded = &batch->decoded[count];
+        enum sf_verdict verdict = sf_decode(decoder, packet, decoded);
         enum kind kind = kind_of(verdict, decoded);
-        batch->kinds[i] = (uint8_t)kind;
+        intake->verdicts[verdict]++;
+        struct item *item = &batch->items[count];
+        item->at = (uint8_t)at++;
+        if (kind == NOTHING || (kind == OF_OTHERS && pass_over(stretch, packet->ts_ns)))
+            continue;
+        count++;
+        item->kind = (uint8_t)kind;
+        item->others_ns = stretch->others_ns;
+        item->flow = NULL;
         if (kind != SEGMENT)
             continue;
         sf_tracker_prefetch_place(intake->tracker, &decoded->segment);
         if (decoded->segment.from_fragments)
-            return i + 1;
+            break;
     }
-    return end;
+    stretch->at = at;
+    stretch->count = count;
 }
 
 /* The kernel looks at the outer addresses of some tunnels, at no ports of a fragment, and at those
@@ -147,40 +192,45 @@ static size_t decode_stretch(struct sf_intake *intake, size_t begin, size_t end)
 static bool is_stray(const struct sf_intake_batch *batch, size_t i)
 {
     const struct sf_segment *segment = &batch->decoded[i].segment;
-    return batch->kinds[i] == QUOTE ||
-           (batch->kinds[i] == SEGMENT && (segment->tunnel_count > 0 || segment->from_fragments));
+    enum kind kind = (enum kind)batch->items[i].kind;
+    return kind == QUOTE ||
+           (kind == SEGMENT && (segment->tunnel_count > 0 || segment->from_fragments));
 }
 
 /* A segment that passes through several hands gets its number in the last one's: so they ascend in
  * each share. */
 static bool is_counted_later(const struct sf_intake_batch *batch, size_t i)
 {
-    return batch->kinds[i] == SEGMENT && batch->decoded[i].segment.tunnel_count > 0;
+    return batch->items[i].kind == SEGMENT && batch->decoded[i].segment.tunnel_count > 0;
 }
 
-static void number_packet(struct sf_intake_batch *batch, size_t i, uint64_t number)
+static void number_item(struct sf_intake_batch *batch, size_t i, uint64_t number)
 {
-    batch->packets[i].number = number;
-    if (batch->kinds[i] == SEGMENT)
+    batch->packets[batch->items[i].at].number = number;
+    if (batch->items[i].kind == SEGMENT)
         batch->decoded[i].segment.packet = number;
-    else if (batch->kinds[i] == QUOTE)
+    else if (batch->items[i].kind == QUOTE)
         batch->decoded[i].quote.packet = number;
 }
 
-static void share_stretch(struct sf_intake *intake, size_t begin, size_t end)
+/* Numbers the packets of the stretch, those that are handed on and those that are not. */
+static void share_stretch(struct sf_intake *intake, const struct stretch *stretch, size_t begin)
 {
     struct sf_intake_batch *batch = intake->batch;
-    uint64_t count = end - begin;
-    for (size_t i = begin; i < end; i++)
-        count -= is_counted_later(batch, i);
-    uint64_t number = atomic_fetch_add(&intake->common->numbers, count);
-    for (size_t i = begin; i < end; i++) {
-        bool is_later = is_counted_later(batch, i);
-        intake->verdicts[SF_VERDICT_OK] -= is_later;
-        if (!is_later)
-            number_packet(batch, i, ++number);
+    size_t later = 0;
+    for (size_t i = 0; i < stretch->count; i++)
+        later += is_counted_later(batch, i);
+    intake->verdicts[SF_VERDICT_OK] -= later;
+    uint64_t before = atomic_fetch_add(&intake->common->numbers, stretch->at - begin - later);
+    later = 0;
+    for (size_t i = 0; i < stretch->count; i++) {
+        struct item *item = &batch->items[i];
+        if (is_counted_later(batch, i))
+            later++;
+        else
+            number_item(batch, i, before + 1 + item->at - begin - later);
         if (is_stray(batch, i))
-            batch->kinds[i] = STRAY;
+            item->kind = STRAY;
     }
 }
 
@@ -192,59 +242,83 @@ uint64_t sf_intake_accept(struct sf_intake *intake)
 
 static inline void prefetch_flow(struct sf_intake *intake, size_t i)
 {
-    struct sf_intake_batch *batch = intake->batch;
-    batch->flows[i] = batch->kinds[i] != SEGMENT
-                          ? NULL
-                          : sf_tracker_prefetch_flow(intake->tracker, &batch->decoded[i].segment);
+    struct item *item = &intake->batch->items[i];
+    if (item->kind == SEGMENT)
+        item->flow = sf_tracker_prefetch_flow(intake->tracker, &intake->batch->decoded[i].segment);
 }
 
-static int take_decoded(struct sf_intake *intake, size_t at, struct sf_error *err)
+static int tell_others(struct sf_intake *intake, struct stretch *stretch, sf_ns others_ns,
+                       uint64_t packet, struct sf_error *err)
+{
+    const struct sf_taker *taker = &intake->taker;
+    if (others_ns == stretch->told_ns)
+        return 0;
+    stretch->told_ns = others_ns;
+    return taker->other(taker->self, packet, others_ns, err);
+}
+
+static int take_item(struct sf_intake *intake, struct stretch *stretch, size_t i,
+                     struct sf_error *err)
 {
     const struct sf_intake_batch *batch = intake->batch;
     const struct sf_taker *taker = &intake->taker;
-    const struct sf_packet *packet = &batch->packets[at];
-    const struct sf_decoded *decoded = &batch->decoded[at];
-    switch ((enum kind)batch->kinds[at]) {
-    case NOTHING: return 0;
-    case SEGMENT: return taker->segment(taker->self, &decoded->segment, packet, err);
-    case QUOTE: return taker->quote(taker->self, &decoded->quote, err);
-    case STRAY: return taker->stray(taker->self, decoded, err);
-    case OF_OTHERS: return taker->other(taker->self, packet->number, packet->ts_ns, err);
+    const struct item *item = &batch->items[i];
+    const struct sf_packet *packet = &batch->packets[item->at];
+    if (tell_others(intake, stretch, item->others_ns, packet->number, err) != 0)
+        return -1;
+    const struct sf_decoded *decoded = &batch->decoded[i];
+    if (item->kind == SEGMENT)
+        return taker->segment(taker->self, &decoded->segment, packet, err);
+    if (item->kind == QUOTE)
+        return taker->quote(taker->self, &decoded->quote, err);
+    if (item->kind == STRAY)
+        return taker->stray(taker->self, decoded, err);
+    return taker->other(taker->self, packet->number, packet->ts_ns, err);
+}
+
+static int take_stretch(struct sf_intake *intake, struct stretch *stretch, struct sf_error *err)
+{
+    enum { FLOW_AHEAD = 8, PARTS_AHEAD = 4 }; /* items */
+    const struct item *items = intake->batch->items;
+    size_t count = stretch->count;
+    for (size_t i = 0; i < count && i < FLOW_AHEAD; i++)
+        prefetch_flow(intake, i);
+    for (size_t i = 0; i < count; i++) {
+        if (i + FLOW_AHEAD < count)
+            prefetch_flow(intake, i + FLOW_AHEAD);
+        if (i + PARTS_AHEAD < count && items[i + PARTS_AHEAD].flow != NULL)
+            sf_tracker_prefetch_parts(items[i + PARTS_AHEAD].flow);
+        if (take_item(intake, stretch, i, err) != 0)
+            return -1;
     }
     return 0;
 }
 
-static int take_stretch(struct sf_intake *intake, size_t begin, size_t end, struct sf_error *err)
+static int take_batch(struct sf_intake *intake, size_t count, struct sf_error *err)
 {
-    enum { FLOW_AHEAD = 8, PARTS_AHEAD = 4 }; /* packets */
-    const struct sf_intake_batch *batch = intake->batch;
-    for (size_t i = begin; i < end && i < begin + FLOW_AHEAD; i++)
-        prefetch_flow(intake, i);
-    for (size_t i = begin; i < end; i++) {
-        if (i + FLOW_AHEAD < end)
-            prefetch_flow(intake, i + FLOW_AHEAD);
-        if (i + PARTS_AHEAD < end && batch->flows[i + PARTS_AHEAD] != NULL)
-            sf_tracker_prefetch_parts(batch->flows[i + PARTS_AHEAD]);
-        if (take_decoded(intake, i, err) != 0)
+    sf_ns latest = take_times(intake, count);
+    struct stretch stretch = {.end = count,
+                              .is_due = sf_tracker_is_due(intake->tracker, latest),
+                              .others_ns = SF_NS_UNKNOWN,
+                              .told_ns = SF_NS_UNKNOWN};
+    while (stretch.at < stretch.end) {
+        size_t begin = stretch.at;
+        decode_stretch(intake, &stretch);
+        if (intake->common != NULL)
+            share_stretch(intake, &stretch, begin);
+        if (take_stretch(intake, &stretch, err) != 0)
             return -1;
     }
-    return 0;
+    return tell_others(intake, &stretch, stretch.others_ns,
+                       intake->batch->packets[count - 1].number, err);
 }
 
 int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, struct sf_error *err)
 {
     size_t most = capacity < SF_INTAKE_BATCH ? capacity : SF_INTAKE_BATCH;
     *count = sf_capture_next(intake->capture, intake->batch->packets, most);
-    size_t within = take_bounded(intake, *count);
-    for (size_t begin = 0; begin < within;) {
-        size_t end = decode_stretch(intake, begin, within);
-        if (intake->common != NULL)
-            share_stretch(intake, begin, end);
-        if (take_stretch(intake, begin, end, err) != 0)
-            return -1;
-        begin = end;
-    }
-    return 0;
+    size_t within = has_bounds(intake) ? take_bounded(intake, *count) : *count;
+    return within > 0 ? take_batch(intake, within, err) : 0;
 }
 
 uint64_t sf_intake_packets(const struct sf_intake *intake)

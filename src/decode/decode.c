@@ -78,21 +78,13 @@ static bool is_of_others(const struct sf_decoder *decoder, enum sf_verdict verdi
     return decoded->has_quote && sf_is_of_others(decoder, sf_flow_key_place(&decoded->quote.key));
 }
 
-static enum sf_verdict decode_all(struct sf_decoder *decoder, const struct sf_packet *packet,
-                                  struct sf_decoded *out)
-{
-    return sf_decode_plain(decoder, packet, &out->segment) ? SF_VERDICT_OK
-                                                           : walk_packet(decoder, packet, out);
-}
-
 /* What is of others is passed over as early as can be told. */
 static enum sf_verdict decode_share(struct sf_decoder *decoder, const struct sf_packet *packet,
                                     struct sf_decoded *out)
 {
-    out->is_of_others = sf_plain_is_of_others(decoder, packet);
-    if (out->is_of_others)
+    if (sf_decode_plain_share(decoder, packet, out))
         return SF_VERDICT_OK;
-    enum sf_verdict verdict = decode_all(decoder, packet, out);
+    enum sf_verdict verdict = walk_packet(decoder, packet, out);
     out->is_of_others = is_of_others(decoder, verdict, out);
     return verdict;
 }
@@ -103,6 +95,9 @@ enum sf_verdict sf_decode(struct sf_decoder *decoder, const struct sf_packet *pa
     out->has_quote = out->is_of_others = false;
     if (packet->filtered)
         return SF_VERDICT_FILTERED;
-    return decoder->options.shares > 1 ? decode_share(decoder, packet, out)
-                                       : decode_all(decoder, packet, out);
+    if (decoder->options.shares > 1)
+        return decode_share(decoder, packet, out);
+    if (sf_decode_plain(decoder, packet, out))
+        return SF_VERDICT_OK;
+    return walk_packet(decoder, packet, out);
 }

@@ -10,6 +10,9 @@
 #include "synfin/decode.h"
 #include "synfin/hash.h"
 
+/* Made anew in each function that calls it, so that a constant argument costs nothing. */
+#define SF_INLINE static inline __attribute__((always_inline))
+
 /* The octets still to be read: `cap` of them were captured, `wire` were on the wire; cap <= wire.
  */
 struct sf_cut {
@@ -230,13 +233,13 @@ static inline bool sf_is_of_others(const struct sf_decoder *decoder, uint32_t pl
     return place * decoder->options.shares >> SF_PLACE_BITS != decoder->options.share;
 }
 
-/* plain.c: the usual packet in one go. False when it is another: then the walk must take it, and
- * finds the same. */
+/* plain.c: the usual packet in one go; has_quote and is_of_others are false before. False when it
+ * is another: then the walk must take it, and finds the same. The second one passes over what is of
+ * a share that is not wanted. */
 bool sf_decode_plain(const struct sf_decoder *decoder, const struct sf_packet *packet,
-                     struct sf_segment *seg);
-
-/* Whether it is a usual packet, of a share that is not wanted. False when only decoding tells. */
-bool sf_plain_is_of_others(const struct sf_decoder *decoder, const struct sf_packet *packet);
+                     struct sf_decoded *out);
+bool sf_decode_plain_share(const struct sf_decoder *decoder, const struct sf_packet *packet,
+                           struct sf_decoded *out);
 
 /* Ones' complement sum of octets in the machine's order, added to `sum`: RFC 1071. */
 uint64_t sf_checksum_add(uint64_t sum, const uint8_t *octets, size_t len);

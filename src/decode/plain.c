@@ -57,8 +57,8 @@ static inline void set_tcp(struct sf_segment *seg, const uint8_t *tcp)
 }
 
 /* Everything but the key and what IPv4 and IPv6 tell in different places. */
-static inline void set_rest(struct sf_segment *seg, const struct sf_packet *packet,
-                            const struct datagram *datagram)
+SF_INLINE void set_rest(struct sf_segment *seg, const struct sf_packet *packet,
+                        const struct datagram *datagram)
 {
     const uint8_t *tcp = datagram->ip + datagram->ip_header;
     uint32_t headers = datagram->ip_header + datagram->tcp_header;
@@ -99,7 +99,7 @@ static inline struct ends order(const uint8_t *addresses, const uint8_t *ports)
                          (enum sf_dir)is_back};
 }
 
-static inline void set_key(struct sf_segment *seg, const struct ends *ends, uint64_t seed)
+SF_INLINE void set_key(struct sf_segment *seg, const struct ends *ends, uint64_t seed)
 {
     const uint32_t octets[] = {htobe32((uint32_t)(ends->addresses >> 32)),
                                htobe32((uint32_t)ends->addresses)};
@@ -113,22 +113,48 @@ static inline void set_key(struct sf_segment *seg, const struct ends *ends, uint
     seg->hash = sf_key_hash_ipv4(ends->addresses, (uint64_t)ends->ports << 32, 0, 0, seed);
 }
 
-static inline bool is_ipv4(const struct sf_packet *packet, const uint8_t *ip,
-                           struct datagram *datagram)
+/* The eight octets of a key that begin with an IPv4 address, as a word. */
+static inline uint64_t address_word(uint32_t address)
 {
-    uint32_t link = (uint32_t)(ip - packet->data), bytes = sf_be16(ip + 2);
-    *datagram = datagram_at(ip, IPV4, bytes, packet->caplen - link);
-    return (sf_be32(ip + 6) & FRAGMENT_AND_PROTOCOL) == SF_IPPROTO_TCP &&
-           fits(datagram, packet->wirelen - link);
+    return htole64(le32toh(htobe32(address)));
 }
 
-static inline bool take_ipv4(const struct sf_decoder *decoder, const struct sf_packet *packet,
-                             const uint8_t *ip, struct sf_segment *seg)
+/* Those from the ports on: two ports, the IP version, zeros. */
+static inline uint64_t ports_word(uint32_t ports)
 {
-    struct datagram datagram;
-    if (!is_ipv4(packet, ip, &datagram))
+    enum { VERSION = 4, IS_LITTLE = BYTE_ORDER == LITTLE_ENDIAN };
+    return IS_LITTLE ? (ports << 16 | ports >> 16) | (uint64_t)VERSION << 32
+                     : (uint64_t)ports << 32 | (uint64_t)VERSION << 24;
+}
+
+/* sf_flow_key_place() of a key that is not built. */
+static inline uint32_t place_of(const struct ends *ends)
+{
+    const uint64_t words[6] = {
+        [0] = address_word((uint32_t)(ends->addresses >> 32)),
+        [2] = address_word((uint32_t)ends->addresses),
+        [4] = ports_word(ends->ports),
+    };
+    return sf_place_of(words, 0);
+}
+
+/* Each of the following is made anew for each caller: where all connections are wanted, nothing is
+ * spent on the question whose this one is. True: *out tells it, or that it is of others. */
+
+SF_INLINE bool take_ipv4(const struct sf_decoder *decoder, const struct sf_packet *packet,
+                         const uint8_t *ip, struct sf_decoded *out, bool has_shares)
+{
+    uint32_t link = (uint32_t)(ip - packet->data);
+    const struct datagram datagram = datagram_at(ip, IPV4, sf_be16(ip + 2), packet->caplen - link);
+    if ((sf_be32(ip + 6) & FRAGMENT_AND_PROTOCOL) != SF_IPPROTO_TCP ||
+        !fits(&datagram, packet->wirelen - link))
         return false;
     const struct ends ends = order(ip + 12, ip + IPV4);
+    if (has_shares && sf_is_of_others(decoder, place_of(&ends))) {
+        out->is_of_others = true;
+        return true;
+    }
+    struct sf_segment *seg = &out->segment;
     set_key(seg, &ends, decoder->options.hash_seed);
     seg->ip_id = sf_be16(ip + 4);
     seg->ttl = ip[8];
@@ -137,8 +163,8 @@ static inline bool take_ipv4(const struct sf_decoder *decoder, const struct sf_p
     return true;
 }
 
-static bool take_ipv6(const struct sf_decoder *decoder, const struct sf_packet *packet,
-                      const uint8_t *ip, struct sf_segment *seg)
+SF_INLINE bool take_ipv6(const struct sf_decoder *decoder, const struct sf_packet *packet,
+                         const uint8_t *ip, struct sf_decoded *out, bool has_shares)
 {
     uint32_t link = (uint32_t)(ip - packet->data), payload = sf_be16(ip + 4);
     uint32_t cap = packet->caplen - link;
@@ -147,8 +173,13 @@ static bool take_ipv6(const struct sf_decoder *decoder, const struct sf_packet *
     const struct datagram datagram = datagram_at(ip, IPV6, IPV6 + payload, cap);
     if (!fits(&datagram, packet->wirelen - link))
         return false;
+    struct sf_segment *seg = &out->segment;
     seg->dir = sf_key_ipv6(ip + 8, sf_be16(ip + IPV6), sf_be16(ip + IPV6 + 2),
                            decoder->options.hash_seed, &seg->key, &seg->hash);
+    if (has_shares && sf_is_of_others(decoder, sf_flow_key_place(&seg->key))) {
+        out->is_of_others = true;
+        return true;
+    }
     seg->ip_id = 0;
     seg->ttl = ip[7];
     seg->ip_ecn = ip[1] >> 4 & 3;
@@ -156,66 +187,48 @@ static bool take_ipv6(const struct sf_decoder *decoder, const struct sf_packet *
     return true;
 }
 
+/* `type` is the Ethernet type and IP's first two octets. */
+SF_INLINE bool take_ip(const struct sf_decoder *decoder, const struct sf_packet *packet,
+                       uint32_t type, const uint8_t *ip, struct sf_decoded *out, bool has_shares)
+{
+    if (type >> 8 == TYPE_AND_IPV4)
+        return take_ipv4(decoder, packet, ip, out, has_shares);
+    return type >> 12 == TYPE_AND_IPV6 && take_ipv6(decoder, packet, ip, out, has_shares);
+}
+
 static bool take_tagged(const struct sf_decoder *decoder, const struct sf_packet *packet,
-                        struct sf_segment *seg)
+                        struct sf_decoded *out)
 {
     const uint8_t *ip = packet->data + ETHERNET + TAG;
-    if (decoder->options.vlan_key || packet->caplen < ETHERNET + TAG + IPV4 + TCP)
+    if (decoder->options.vlan_key || packet->caplen < ETHERNET + TAG + IPV4 + TCP ||
+        !take_ip(decoder, packet, sf_be32(ip - 2), ip, out, decoder->options.shares > 1))
         return false;
-    uint32_t type = sf_be32(ip - 2);
-    bool is_taken = (type >> 8 == TYPE_AND_IPV4 && take_ipv4(decoder, packet, ip, seg)) ||
-                    (type >> 12 == TYPE_AND_IPV6 && take_ipv6(decoder, packet, ip, seg));
-    if (!is_taken)
-        return false;
-    seg->vlan_count = 1;
-    seg->vlan[0] = sf_be16(ip - 4) & SF_VLAN_ID;
+    out->segment.vlan_count = 1;
+    out->segment.vlan[0] = sf_be16(ip - 4) & SF_VLAN_ID;
     return true;
 }
 
-static inline bool may_be_plain(const struct sf_decoder *decoder, const struct sf_packet *packet)
+SF_INLINE bool take(const struct sf_decoder *decoder, const struct sf_packet *packet,
+                    struct sf_decoded *out, bool has_shares)
 {
-    return packet->linktype == LINKTYPE_ETHERNET && packet->caplen >= ETHERNET + IPV4 + TCP &&
-           !decoder->options.verify_checksums;
-}
-
-bool sf_decode_plain(const struct sf_decoder *decoder, const struct sf_packet *packet,
-                     struct sf_segment *seg)
-{
-    if (!may_be_plain(decoder, packet))
+    if (packet->linktype != LINKTYPE_ETHERNET || packet->caplen < ETHERNET + IPV4 + TCP ||
+        decoder->options.verify_checksums)
         return false;
     const uint8_t *ip = packet->data + ETHERNET;
     uint32_t type = sf_be32(ip - 2);
-    if (type >> 8 == TYPE_AND_IPV4)
-        return take_ipv4(decoder, packet, ip, seg);
-    if (type >> 12 == TYPE_AND_IPV6)
-        return take_ipv6(decoder, packet, ip, seg);
-    return type >> 16 == SF_ETHERTYPE_VLAN && take_tagged(decoder, packet, seg);
+    if (type >> 16 == SF_ETHERTYPE_VLAN)
+        return take_tagged(decoder, packet, out);
+    return take_ip(decoder, packet, type, ip, out, has_shares);
 }
 
-/* The eight octets of a key that begin with an IPv4 address, as a word. */
-static inline uint64_t address_word(uint32_t address)
+bool sf_decode_plain(const struct sf_decoder *decoder, const struct sf_packet *packet,
+                     struct sf_decoded *out)
 {
-    return htole64(le32toh(htobe32(address)));
+    return take(decoder, packet, out, false);
 }
 
-/* sf_flow_key_place() of a key that need not be built. */
-static inline uint32_t place_of(const struct ends *ends)
+bool sf_decode_plain_share(const struct sf_decoder *decoder, const struct sf_packet *packet,
+                           struct sf_decoded *out)
 {
-    const struct sf_flow_key key = {.port = {(uint16_t)(ends->ports >> 16), (uint16_t)ends->ports},
-                                    .scope.ip_version = 4};
-    uint64_t words[6] = {address_word((uint32_t)(ends->addresses >> 32)), 0,
-                         address_word((uint32_t)ends->addresses)};
-    memcpy(&words[4], (const char *)&key + offsetof(struct sf_flow_key, port), sizeof words[4]);
-    return sf_place_of(words, 0);
-}
-
-bool sf_plain_is_of_others(const struct sf_decoder *decoder, const struct sf_packet *packet)
-{
-    struct datagram datagram;
-    const uint8_t *ip = packet->data + ETHERNET;
-    if (!may_be_plain(decoder, packet) || sf_be32(ip - 2) >> 8 != TYPE_AND_IPV4 ||
-        !is_ipv4(packet, ip, &datagram))
-        return false;
-    const struct ends ends = order(ip + 12, ip + IPV4);
-    return sf_is_of_others(decoder, place_of(&ends));
+    return take(decoder, packet, out, true);
 }

@@ -249,6 +249,11 @@ void sf_tracker_pass(struct sf_tracker *t, uint64_t packet, sf_ns ts_ns)
     sf_leave_advance(t, ts_ns);
 }
 
+bool sf_tracker_is_due(const struct sf_tracker *t, sf_ns ts_ns)
+{
+    return ts_ns > t->due_ns || t->options.report_after_ns != 0;
+}
+
 void sf_tracker_tick(struct sf_tracker *t, sf_ns now_ns)
 {
     sf_leave_release(t);

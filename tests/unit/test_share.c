@@ -198,6 +198,27 @@ static void records_can_wait_for_those_who_left(void **state)
     bench_close(&bench);
 }
 
+static void nothing_ends_before_it_is_due(void **state)
+{
+    (void)state;
+    struct bench bench = bench_open();
+    struct sf_record record;
+    struct sf_tracker *tracker = bench.trackers[1];
+    int ended_s = 0;
+    opens(&bench, 1, 0);
+    closes(&bench, 1, 10 * SF_SEC);
+    for (int s = 11; s < 80; s++) {
+        bool is_due = sf_tracker_is_due(tracker, BEGIN + s * SF_SEC);
+        sf_tracker_pass(tracker, ++bench.packet, BEGIN + s * SF_SEC);
+        bool has_news = sf_tracker_has_news(tracker);
+        assert_true(is_due || !has_news);
+        assert_int_equal(sf_tracker_record(tracker, &record), has_news);
+        ended_s = has_news ? s : ended_s;
+    }
+    assert_int_equal(ended_s, 71);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +227,7 @@ int main(void)
         cmocka_unit_test(expiry_depends_on_no_other),
         cmocka_unit_test(the_end_comes_by_id),
         cmocka_unit_test(records_can_wait_for_those_who_left),
+        cmocka_unit_test(nothing_ends_before_it_is_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
