@@ -27,7 +27,7 @@ enum sf_field_type {
 struct sf_field {
     const char *path; /* "client.rtt.p95": objects by dots */
     enum sf_field_type type;
-    uint32_t offset; /* into struct sf_record */
+    uint32_t offset, size; /* of the member in struct sf_record */
     bool is_nullable;
     const char *unit;   /* "s" "octets" "packets" ... or "" */
     const char *values; /* of a NAME: "fin simultaneous ..." separated by blanks, or NULL */

@@ -1,11 +1,12 @@
 /* Growing text, and exact decimal writers: printf is too slow for a line of 170 values. */
 #include "synfin/buffer.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "raw.h"
 
 char *sf_buffer_grow(struct sf_buffer *buffer, size_t n)
 {
@@ -48,36 +49,16 @@ void sf_put_format(struct sf_buffer *buffer, const char *fmt, ...)
     free(text);
 }
 
-/* Writes n right-aligned before `end` and returns where it begins. */
-static char *digits_before(char *end, uint64_t n)
+static void put_to(struct sf_buffer *buffer, const char *end)
 {
-    static const char pairs[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233"
-        "34353637383940414243444546474849505152535455565758596061626364656667"
-        "6869707172737475767778798081828384858687888990919293949596979899";
-    while (n >= 100) {
-        end -= 2;
-        memcpy(end, pairs + n % 100 * 2, 2);
-        n /= 100;
-    }
-    if (n >= 10) {
-        end -= 2;
-        memcpy(end, pairs + n * 2, 2);
-        return end;
-    }
-    *--end = (char)('0' + n);
-    return end;
+    buffer->len = (size_t)(end - buffer->data);
 }
 
 void sf_put_count(struct sf_buffer *buffer, uint64_t n)
 {
-    if (n < 10) {
-        sf_put_char(buffer, (char)('0' + n));
-        return;
-    }
-    char text[20];
-    char *begin = digits_before(text + sizeof text, n);
-    sf_put(buffer, begin, (size_t)(text + sizeof text - begin));
+    char *at = sf_buffer_reserve(buffer, SF_RAW_ROOM);
+    if (at != NULL)
+        put_to(buffer, sf_digits(at, n));
 }
 
 void sf_put_signed(struct sf_buffer *buffer, int64_t n)
@@ -87,61 +68,72 @@ void sf_put_signed(struct sf_buffer *buffer, int64_t n)
     sf_put_count(buffer, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 }
 
-/* value / unit, a power of ten known to the compiler; trailing zeros left away. */
-static inline void put_fixed(struct sf_buffer *buffer, bool negative, uint64_t value, uint64_t unit)
-{
-    if (negative && value != 0)
-        sf_put_char(buffer, '-');
-    sf_put_count(buffer, value / unit);
-    if (value % unit == 0)
-        return;
-    char text[21];
-    /* The unit in front keeps the leading zeros; its own digit becomes the point. */
-    char *end = text + sizeof text;
-    char *begin = digits_before(end, unit + value % unit);
-    *begin = '.';
-    while (end[-1] == '0')
-        end--;
-    sf_put(buffer, begin, (size_t)(end - begin));
-}
-
 void sf_put_seconds(struct sf_buffer *buffer, sf_ns ns)
 {
-    put_fixed(buffer, ns < 0, ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, UINT64_C(1000000000));
+    char *at = sf_buffer_reserve(buffer, SF_RAW_ROOM);
+    if (at != NULL)
+        put_to(buffer, sf_raw_seconds(at, ns));
+}
+
+char *sf_raw_real(char *at, double x)
+{
+    if (!(fabs(x) < 1e15))
+        return at + snprintf(at, SF_RAW_ROOM, "%.17g", x);
+    uint64_t thousandths = (uint64_t)llround(fabs(x) * 1000);
+    unsigned rest = (unsigned)(thousandths % 1000);
+    *at = '-';
+    at = sf_digits(at + (x < 0 && thousandths != 0), thousandths / 1000);
+    if (rest == 0)
+        return at;
+    *at++ = '.';
+    *at++ = (char)('0' + rest / 100);
+    memcpy(at, sf_digit_pairs + rest % 100 * 2, 2);
+    return at + (rest % 100 == 0 ? 0 : rest % 10 == 0 ? 1 : 2);
 }
 
 void sf_put_real(struct sf_buffer *buffer, double x)
 {
-    if (fabs(x) < 1e15)
-        put_fixed(buffer, x < 0, (uint64_t)llround(fabs(x) * 1000), 1000);
-    else
-        sf_put_format(buffer, "%.17g", x);
+    char *at = sf_buffer_reserve(buffer, SF_RAW_ROOM);
+    if (at != NULL)
+        put_to(buffer, sf_raw_real(at, x));
 }
 
-void sf_put_time(struct sf_buffer *buffer, sf_ns t)
+static char *put_pair(char *at, unsigned n, char after)
+{
+    memcpy(at, sf_digit_pairs + n * 2, 2);
+    at[2] = after;
+    return at + 3;
+}
+
+char *sf_raw_time(struct sf_buffer *buffer, char *at, sf_ns t)
 {
     static const sf_ns day_ns = 86400 * SF_SEC;
-    int64_t day = t / day_ns - (t % day_ns < 0);
+    sf_ns rest = t % day_ns;
+    int64_t day = t / day_ns - (rest < 0);
+    if (rest < 0)
+        rest += day_ns;
     if (buffer->day_text[0] == '\0' || buffer->day != day) {
         char text[SF_TIME_TEXT];
         sf_time_rfc3339(text, t);
         memcpy(buffer->day_text, text, 11);
         buffer->day = day;
     }
-    uint64_t rest = (uint64_t)(t % day_ns + (t % day_ns < 0 ? day_ns : 0));
-    uint64_t second = rest / (uint64_t)SF_SEC;
-    uint64_t clock = 1000000 + second / 3600 * 10000 + second / 60 % 60 * 100 + second % 60;
-    char text[30];
-    char *end = text + sizeof text;
-    char digits[8];
-    digits_before(digits + 7, clock);
-    char *nanos = digits_before(end - 1, (uint64_t)SF_SEC + rest % (uint64_t)SF_SEC);
-    *nanos = '.';
-    end[-1] = 'Z';
-    char hms[8] = {digits[1], digits[2], ':', digits[3], digits[4], ':', digits[5], digits[6]};
-    sf_put(buffer, buffer->day_text, 11);
-    sf_put(buffer, hms, 8);
-    sf_put(buffer, nanos, (size_t)(end - nanos));
+    unsigned second = (unsigned)(rest / SF_SEC), nanos = (unsigned)(rest % SF_SEC);
+    memcpy(at, buffer->day_text, 11);
+    at = put_pair(at + 11, second / 3600, ':');
+    at = put_pair(at, second / 60 % 60, ':');
+    at = put_pair(at, second % 60, '.');
+    *at = (char)('0' + nanos / 100000000);
+    sf_store_digits(at + 1, sf_eight_digits(nanos % 100000000));
+    at[9] = 'Z';
+    return at + 10;
+}
+
+void sf_put_time(struct sf_buffer *buffer, sf_ns t)
+{
+    char *at = sf_buffer_reserve(buffer, SF_RAW_ROOM);
+    if (at != NULL)
+        put_to(buffer, sf_raw_time(buffer, at, t));
 }
 
 /* Octets of the UTF-8 character at p, or 0 when there is none (RFC 3629: no surrogates, nothing
@@ -175,41 +167,78 @@ static bool is_plain_json(unsigned char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void put_json_escape(struct sf_buffer *buffer, unsigned char c)
+/* Octets of the word, as 1 in the high bit of each, that are not plain; above the first it may be
+ * wrong. */
+static uint64_t find_unplain(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = 0x80 * ones;
+    uint64_t quote = word ^ '"' * ones, backslash = word ^ '\\' * ones;
+    uint64_t control = word - 0x20 * ones, delete = word + ones;
+    return (control | delete | (quote - ones) | (backslash - ones) | word) & high;
+}
+
+/* Copies from the text's beginning as long as it is plain, eight octets at a time, and returns how
+ * many it copied. */
+static size_t copy_plain(char *at, const unsigned char *text, size_t len)
+{
+    size_t done = 0;
+    uint64_t word;
+    for (; len - done >= sizeof word; done += sizeof word) {
+        memcpy(&word, text + done, sizeof word);
+        if (find_unplain(word) != 0)
+            break;
+        memcpy(at + done, &word, sizeof word);
+    }
+    for (; done < len && is_plain_json(text[done]); done++)
+        at[done] = (char)text[done];
+    return done;
+}
+
+static char *put_json_escape(char *at, unsigned char c)
 {
     static const char shorts[256] = {
         ['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    *at++ = '\\';
     if (shorts[c] != '\0') {
-        char text[2] = {'\\', shorts[c]};
-        sf_put(buffer, text, 2);
-        return;
+        *at++ = shorts[c];
+        return at;
     }
     static const char hex[] = "0123456789abcdef";
-    char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-    sf_put(buffer, text, 6);
+    memcpy(at, "u00", 3);
+    at[3] = hex[c >> 4];
+    at[4] = hex[c & 15];
+    return at + 5;
+}
+
+char *sf_raw_json_string(char *at, const char *text, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)text, *end = p + len;
+    *at++ = '"';
+    for (;;) {
+        size_t plain = copy_plain(at, p, (size_t)(end - p));
+        at += plain;
+        p += plain;
+        if (p == end)
+            break;
+        size_t length = utf8_length(p);
+        if (length == 1) {
+            at = put_json_escape(at, *p);
+        } else {
+            memcpy(at, length == 0 ? "\xef\xbf\xbd" : (const char *)p, length == 0 ? 3 : length);
+            at += length == 0 ? 3 : length;
+        }
+        p += length == 0 ? 1 : length;
+    }
+    *at++ = '"';
+    return at;
 }
 
 void sf_put_json_string(struct sf_buffer *buffer, const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    sf_put_char(buffer, '"');
-    while (*p != '\0') {
-        const unsigned char *begin = p;
-        while (is_plain_json(*p))
-            p++;
-        sf_put(buffer, (const char *)begin, (size_t)(p - begin));
-        if (*p == '\0')
-            break;
-        size_t length = utf8_length(p);
-        if (length == 0)
-            sf_put_text(buffer, "\xef\xbf\xbd");
-        else if (length == 1)
-            put_json_escape(buffer, *p);
-        else
-            sf_put(buffer, (const char *)p, length);
-        p += length == 0 ? 1 : length;
-    }
-    sf_put_char(buffer, '"');
+    size_t len = strlen(text);
+    char *at = sf_buffer_reserve(buffer, sf_raw_json_room(len));
+    if (at != NULL)
+        put_to(buffer, sf_raw_json_string(at, text, len));
 }
 
 void sf_put_plain(struct sf_buffer *buffer, const char *text)

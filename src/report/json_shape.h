@@ -7,11 +7,20 @@
 
 struct sf_json_step;
 
+/* A member with its comma, `,"end":"client"`. */
+struct sf_json_word {
+    char text[63];
+    uint8_t len;
+};
+
 /* Zero until made. */
 struct sf_json_shape {
     struct sf_json_step *steps;
     size_t step_count;
+    size_t room;               /* for a line, but for the entries of its lists */
     struct sf_buffer literals; /* the steps' texts point into it */
+    struct sf_json_word from[SF_STATE_COUNT], to[SF_STATE_COUNT], causes[SF_CAUSE_COUNT];
+    struct sf_json_word ends[SF_ROLE_COUNT + 1]; /* from SF_ROLE_NONE on */
 };
 
 /* For `count` chosen fields, or all when fields is NULL; they stand in the order of the table

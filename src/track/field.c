@@ -7,7 +7,8 @@
 #define FIELD(path_, type_, member, nullable, unit_, values_, text_)                               \
     {                                                                                              \
         .path = path_, .type = SF_FIELD_##type_, .offset = offsetof(struct sf_record, member),     \
-        .is_nullable = nullable, .unit = unit_, .values = values_, .text = text_                   \
+        .size = sizeof((const struct sf_record *)0)->member, .is_nullable = nullable,              \
+        .unit = unit_, .values = values_, .text = text_                                            \
     }
 #define COUNT(path, member, unit, text)          FIELD(path, COUNT, member, false, unit, NULL, text)
 #define COUNT_OR_NULL(path, member, unit, text)  FIELD(path, COUNT, member, true, unit, NULL, text)
