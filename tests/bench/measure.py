@@ -1,9 +1,12 @@
 """Runs a program once and says what it cost."""
 
+import collections
 import os
+import re
 import resource
 import select
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -80,3 +83,25 @@ def instructions(command):
         if "Collected" in line and done.returncode == 0:
             return int(line.split(":")[1])
     return None
+
+
+def instructions_by_part(command):
+    """Instructions by part of the program: a folder of src, "headers" (what is inlined from
+    include), or "libraries". Needs debugging information. Empty when callgrind fails."""
+    with tempfile.NamedTemporaryFile() as out:
+        done = subprocess.run(["valgrind", "--tool=callgrind",
+                               f"--callgrind-out-file={out.name}", *command],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if done.returncode != 0:
+            return {}
+        table = subprocess.run(["callgrind_annotate", "--threshold=100", out.name],
+                               capture_output=True, text=True).stdout
+    parts = collections.Counter()
+    for line in table.splitlines():
+        row = re.match(r" *([0-9,]+) \([ 0-9.]+%\)  (\S+?):\S", line)
+        if row is None:
+            continue
+        folder = re.search(r"/src/(\w+)/\w+\.c$", row[2])
+        part = folder[1] if folder else "headers" if "/include/synfin/" in row[2] else "libraries"
+        parts[part] += int(row[1].replace(",", ""))
+    return parts
