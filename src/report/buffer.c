@@ -162,34 +162,40 @@ static size_t utf8_length(const unsigned char *p)
     return 0;
 }
 
-static bool is_plain_json(unsigned char c)
+static bool is_plain(unsigned char c, bool for_json)
 {
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    return c >= 0x20 && c < 0x7f && !(for_json && (c == '"' || c == '\\'));
 }
 
-/* Octets of the word, as 1 in the high bit of each, that are not plain; above the first it may be
- * wrong. */
-static uint64_t find_unplain(uint64_t word)
+static const uint64_t ONES = UINT64_C(0x0101010101010101), HIGH = UINT64_C(0x8080808080808080);
+
+/* Octets of the word, as 1 in the high bit of each, that are control characters or not ASCII; above
+ * the first it may be wrong. */
+static uint64_t find_strange(uint64_t word)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = 0x80 * ones;
-    uint64_t quote = word ^ '"' * ones, backslash = word ^ '\\' * ones;
-    uint64_t control = word - 0x20 * ones, delete = word + ones;
-    return (control | delete | (quote - ones) | (backslash - ones) | word) & high;
+    return ((word - 0x20 * ONES) | (word + ONES) | word) & HIGH;
+}
+
+/* The same for what JSON escapes besides. */
+static uint64_t find_escaped(uint64_t word)
+{
+    uint64_t quote = word ^ '"' * ONES, backslash = word ^ '\\' * ONES;
+    return ((quote - ONES) | (backslash - ONES)) & HIGH;
 }
 
 /* Copies from the text's beginning as long as it is plain, eight octets at a time, and returns how
  * many it copied. */
-static size_t copy_plain(char *at, const unsigned char *text, size_t len)
+static inline size_t copy_plain(char *at, const unsigned char *text, size_t len, bool for_json)
 {
     size_t done = 0;
     uint64_t word;
     for (; len - done >= sizeof word; done += sizeof word) {
         memcpy(&word, text + done, sizeof word);
-        if (find_unplain(word) != 0)
+        if (find_strange(word) != 0 || (for_json && find_escaped(word) != 0))
             break;
         memcpy(at + done, &word, sizeof word);
     }
-    for (; done < len && is_plain_json(text[done]); done++)
+    for (; done < len && is_plain(text[done], for_json); done++)
         at[done] = (char)text[done];
     return done;
 }
@@ -215,7 +221,7 @@ char *sf_raw_json_string(char *at, const char *text, size_t len)
     const unsigned char *p = (const unsigned char *)text, *end = p + len;
     *at++ = '"';
     for (;;) {
-        size_t plain = copy_plain(at, p, (size_t)(end - p));
+        size_t plain = copy_plain(at, p, (size_t)(end - p), true);
         at += plain;
         p += plain;
         if (p == end)
@@ -243,12 +249,22 @@ void sf_put_json_string(struct sf_buffer *buffer, const char *text)
 
 void sf_put_plain(struct sf_buffer *buffer, const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0';) {
-        size_t length = utf8_length(p);
-        if (length == 0 || *p < 0x20 || *p == 0x7f)
-            sf_put_char(buffer, '?');
-        else
-            sf_put(buffer, (const char *)p, length);
+    const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+    char *at = sf_buffer_reserve(buffer, (size_t)(end - p) + 1);
+    if (at == NULL)
+        return;
+    for (;;) {
+        size_t plain = copy_plain(at, p, (size_t)(end - p), false);
+        at += plain;
+        p += plain;
+        if (p == end)
+            break;
+        size_t length = *p < 0x80 ? 0 : utf8_length(p); /* a control character is none */
+        if (length == 0)
+            *at++ = '?';
+        memcpy(at, p, length);
+        at += length;
         p += length == 0 ? 1 : length;
     }
+    put_to(buffer, at);
 }

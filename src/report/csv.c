@@ -3,6 +3,7 @@
 
 #include "field_text.h"
 #include "ranking.h"
+#include "raw.h"
 #include "report_internal.h"
 #include "synfin/output.h"
 
@@ -22,19 +23,40 @@ static struct csv_sink *csv_of(struct sf_sink *sink)
     return (struct csv_sink *)sink;
 }
 
-static void put_cell(struct sf_buffer *row, const char *text, size_t len)
+/* The text is quoted when it has what separates or quotes; line ends it never has. */
+static void put_text(struct csv_sink *csv, struct sf_buffer *row, const char *text)
 {
-    if (strcspn(text, ",\"\r\n") >= len) {
-        sf_put(row, text, len);
+    const char *special = strpbrk(text, ",\"");
+    if (special == NULL) {
+        sf_put_plain(row, text);
         return;
     }
     sf_put_char(row, '"');
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '"')
-            sf_put_char(row, '"');
-        sf_put_char(row, text[i]);
+    sf_buffer_clear(&csv->cell);
+    sf_put_plain(&csv->cell, text);
+    sf_put_char(&csv->cell, '\0');
+    const char *at = csv->cell.failed ? "" : csv->cell.data;
+    for (const char *quote; (quote = strchr(at, '"')) != NULL; at = quote + 1) {
+        sf_put(row, at, (size_t)(quote + 1 - at));
+        sf_put_char(row, '"');
     }
+    sf_put_text(row, at);
     sf_put_char(row, '"');
+}
+
+/* After the separator; two thirds of the fields are counts. */
+static void put_count(struct sf_buffer *row, const char *separator, uint64_t n)
+{
+    char *at = sf_buffer_reserve(row, SF_RAW_ROOM);
+    if (at == NULL)
+        return;
+    *at = *separator;
+    at += *separator != '\0';
+    if (n < 10)
+        *at++ = (char)('0' + n);
+    else if (n != SF_COUNT_UNKNOWN)
+        at = sf_digits(at, n);
+    row->len = (size_t)(at - row->data);
 }
 
 static int end_row(struct csv_sink *csv, struct sf_error *err)
@@ -60,14 +82,18 @@ static int put_header(struct sf_sink *sink, const struct sf_meta *meta, struct s
 static void put_row(struct csv_sink *csv, struct sf_buffer *out, const struct sf_record *record)
 {
     for (size_t i = 0; i < csv->field_count; i++) {
-        sf_buffer_clear(&csv->cell);
-        sf_put_field_text(&csv->cell, csv->fields[i], record);
-        size_t len = csv->cell.len;
-        sf_put_char(&csv->cell, '\0');
-        if (i > 0)
-            sf_put_char(out, ',');
-        if (!csv->cell.failed)
-            put_cell(out, csv->cell.data, len);
+        const struct sf_field *field = csv->fields[i];
+        const void *value = sf_field_at(field, record);
+        const char *separator = i > 0 ? "," : "";
+        if (field->type == SF_FIELD_COUNT) {
+            put_count(out, separator, *(const uint64_t *)value);
+            continue;
+        }
+        sf_put(out, separator, i > 0);
+        if (field->type == SF_FIELD_TEXT)
+            put_text(csv, out, value);
+        else
+            sf_put_field_text(out, field, record); /* has nothing to be quoted */
     }
     sf_put(out, "\r\n", 2);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "raw.h"
 #include "report_internal.h"
 #include "synfin/address.h"
 #include "synfin/bytes.h"
@@ -49,9 +50,9 @@ struct zeek_sink {
 
 /* A row as the texts of its columns; NULL is unset. */
 struct cells {
-    char ts[32], uid[20], address[SF_DIR_COUNT][SF_ADDRESS_TEXT], port[SF_DIR_COUNT][8],
-        duration[32];
-    char bytes[SF_DIR_COUNT][24], missed[24], packets[SF_DIR_COUNT][24], ip_bytes[SF_DIR_COUNT][24];
+    char ts[32], uid[20], address[SF_DIR_COUNT][SF_ADDRESS_TEXT], duration[32];
+    char port[SF_DIR_COUNT][24], bytes[SF_DIR_COUNT][24], missed[24], packets[SF_DIR_COUNT][24],
+        ip_bytes[SF_DIR_COUNT][24];
 };
 
 static struct zeek_sink *zeek_of(struct sf_sink *sink)
@@ -129,32 +130,33 @@ static void make_uid(char out[20], const struct sf_zeek_row *row)
 
 static void make_count(char out[24], uint64_t count)
 {
-    if (count == SF_COUNT_UNKNOWN)
-        out[0] = '\0';
-    else
-        snprintf(out, 24, "%llu", (unsigned long long)count);
+    char *end = count == SF_COUNT_UNKNOWN ? out : sf_digits(out, count);
+    *end = '\0';
 }
 
 static void make_seconds(char out[32], int64_t microseconds)
 {
-    bool is_negative = microseconds < 0;
-    uint64_t n = is_negative ? 0 - (uint64_t)microseconds : (uint64_t)microseconds;
-    snprintf(out, 32, "%s%llu.%06llu", is_negative ? "-" : "", (unsigned long long)(n / 1000000),
-             (unsigned long long)(n % 1000000));
+    uint64_t n = microseconds < 0 ? 0 - (uint64_t)microseconds : (uint64_t)microseconds;
+    *out = '-';
+    char *at = sf_digits(out + (microseconds < 0), n / 1000000);
+    sf_store_digits(at, sf_eight_digits((uint32_t)(n % 1000000) * 100)); /* six, and two zeros */
+    memmove(at + 1, at, 6);
+    at[0] = '.';
+    at[7] = '\0';
 }
 
 static void make_cells(struct cells *cells, const struct sf_zeek_row *row)
 {
-    *cells = (struct cells){0};
     int64_t begin = row->start_ns / SF_USEC;
     make_seconds(cells->ts, begin);
     make_uid(cells->uid, row);
+    cells->duration[0] = '\0';
     if (sf_ns_known(row->duration_ns))
         make_seconds(cells->duration, (row->start_ns + row->duration_ns) / SF_USEC - begin);
     make_count(cells->missed, row->missed_bytes);
     for (int i = 0; i < SF_DIR_COUNT; i++) {
         sf_address_text(cells->address[i], row->key.addr[i], row->key.scope.ip_version);
-        snprintf(cells->port[i], sizeof cells->port[i], "%u", row->key.port[i]);
+        make_count(cells->port[i], row->key.port[i]);
         make_count(cells->bytes[i], row->bytes[i]);
         make_count(cells->packets[i], row->packets[i]);
         make_count(cells->ip_bytes[i], row->ip_bytes[i]);
@@ -169,18 +171,24 @@ static bool is_quoted(const char *type)
 
 static void put_json(struct sf_buffer *out, const char *const *texts)
 {
-    static const char *const columns[][2] = {
-#define X(name, type) {name, type},
+    static const struct {
+        const char *key, *type;
+    } columns[] = {
+#define X(name, type) {"\"" name "\":", type},
         ZEEK_COLUMNS(X)
 #undef X
     };
-    const char *separator = "{";
+    char separator = '{';
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         if (texts[i] == NULL || texts[i][0] == '\0')
             continue;
-        const char *quote = is_quoted(columns[i][1]) ? "\"" : "";
-        sf_put_format(out, "%s\"%s\":%s%s%s", separator, columns[i][0], quote, texts[i], quote);
-        separator = ",";
+        const char *quote = is_quoted(columns[i].type) ? "\"" : "";
+        sf_put_char(out, separator);
+        sf_put_text(out, columns[i].key);
+        sf_put_text(out, quote);
+        sf_put_text(out, texts[i]);
+        sf_put_text(out, quote);
+        separator = ',';
     }
     sf_put_text(out, "}\n");
 }
