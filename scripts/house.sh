@@ -6,7 +6,7 @@ house_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Debian 12 names. meson brings ninja-build and python3.
 # shellcheck disable=SC2034 # read by the scripts that source this file
 house_build_packages=(gcc libc6-dev meson pkg-config libpcap-dev libjansson-dev uthash-dev
-    libxxhash-dev libmd-dev zlib1g-dev libzstd-dev liblz4-dev libncurses-dev libseccomp-dev)
+    libxxhash-dev nettle-dev zlib1g-dev libzstd-dev liblz4-dev libncurses-dev libseccomp-dev)
 # shellcheck disable=SC2034
 house_test_packages=(libcmocka-dev python3 python3-jsonschema clang libclang-rt-dev clang-format
     universal-ctags python3-pyte valgrind shellcheck tshark tcptrace iproute2 tcpreplay

@@ -1,6 +1,6 @@
 /* Names of a connection that are the same on every machine: uid and Community ID. */
 #include <assert.h>
-#include <sha1.h>
+#include <nettle/sha1.h>
 #include <string.h>
 
 #include "synfin/hash.h"
@@ -51,20 +51,18 @@ static void put_be64(uint8_t *out, uint64_t v)
     put_be32(out + 4, (uint32_t)v);
 }
 
-/* SHA-1 of a message that fits one block with its padding (FIPS 180-4 §5.1.1): libmd pads octet by
- * octet, which costs more than the hash. */
-static void sha1(const uint8_t *data, size_t len, uint8_t digest[SHA1_DIGEST_LENGTH])
+/* SHA-1 of a message that fits one block with its padding (FIPS 180-4 §5.1.1 and §5.3.1). */
+static void sha1(const uint8_t *data, size_t len, uint8_t digest[SHA1_DIGEST_SIZE])
 {
-    assert(len <= SHA1_BLOCK_LENGTH - 9);
-    uint8_t block[SHA1_BLOCK_LENGTH] = {0};
+    assert(len <= SHA1_BLOCK_SIZE - 9);
+    uint8_t block[SHA1_BLOCK_SIZE] = {0};
     memcpy(block, data, len);
     block[len] = 0x80;
-    put_be64(block + SHA1_BLOCK_LENGTH - 8, (uint64_t)len * 8);
-    SHA1_CTX ctx;
-    SHA1Init(&ctx);
-    SHA1Transform(ctx.state, block);
-    for (int i = 0; i < SHA1_DIGEST_LENGTH / 4; i++)
-        put_be32(digest + 4 * i, ctx.state[i]);
+    put_be64(block + SHA1_BLOCK_SIZE - 8, (uint64_t)len * 8);
+    uint32_t state[] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+    nettle_sha1_compress(state, block);
+    for (int i = 0; i < SHA1_DIGEST_SIZE / 4; i++)
+        put_be32(digest + 4 * i, state[i]);
 }
 
 /* Community ID v1, seed 0: seed, both addresses, protocol, padding, both ports, the smaller end
@@ -78,7 +76,7 @@ void sf_record_community_id(const struct sf_flow_key *key, char out[40])
     input[n] = TCP_PROTOCOL;
     put_be16(input + n + 2, key->port[0]);
     put_be16(input + n + 4, key->port[1]);
-    uint8_t digest[SHA1_DIGEST_LENGTH];
+    uint8_t digest[SHA1_DIGEST_SIZE];
     sha1(input, n + 6, digest);
     *out++ = '1';
     *out++ = ':';
