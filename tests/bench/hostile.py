@@ -15,6 +15,7 @@ PACKETS = 30_000
 TIMES_ORDINARY = 3
 CLIENT, SERVER = 0x0A000001, 0x0A000002
 MSS = 1000
+OUTSTANDING = 4000  # segments
 NOP = b"\x01"
 
 
@@ -49,6 +50,13 @@ class Capture:
         self.add(True, 0x02, 0, 0, options=options, port=port)
         self.add(False, 0x12, 0, 1, options=options, port=port)
         self.add(True, 0x10, 1, 1, port=port)
+
+    def open_and_send(self, segments):
+        """Nothing of it is acknowledged. Returns the number after the last octet."""
+        self.open()
+        for i in range(segments):
+            self.add(True, 0x10, 1 + i * MSS, 1, MSS)
+        return 1 + segments * MSS
 
     def octets(self):
         return b"".join(self.frames[:self.packets + 1])
@@ -109,11 +117,7 @@ def shuffled(capture, rng):
 
 def sack_storm(capture, rng):
     """Thousands of segments outstanding, and four new SACK blocks in each ACK."""
-    capture.open()
-    seq = 1
-    for _ in range(4000):
-        capture.add(True, 0x10, seq, 1, MSS)
-        seq += MSS
+    seq = capture.open_and_send(OUTSTANDING)
     while not capture.is_full():
         edges = sorted(rng.randrange(1, seq) for _ in range(8))
         blocks = [(edges[2 * i], edges[2 * i + 1] + 1) for i in range(4)]
@@ -123,22 +127,14 @@ def sack_storm(capture, rng):
 
 def resent(capture, rng):
     """Thousands of segments outstanding, sent again in any order."""
-    capture.open()
-    seq = 1
-    for _ in range(4000):
-        capture.add(True, 0x10, seq, 1, MSS)
-        seq += MSS
+    capture.open_and_send(OUTSTANDING)
     while not capture.is_full():
-        capture.add(True, 0x10, 1 + MSS * rng.randrange(4000), 1, MSS * rng.randrange(1, 3))
+        capture.add(True, 0x10, 1 + MSS * rng.randrange(OUTSTANDING), 1, MSS * rng.randrange(1, 3))
 
 
 def duplicate_acks(capture, rng):
     """Thousands of segments outstanding, and the same ACK again and again."""
-    capture.open()
-    seq = 1
-    for _ in range(4000):
-        capture.add(True, 0x10, seq, 1, MSS)
-        seq += MSS
+    capture.open_and_send(OUTSTANDING)
     while not capture.is_full():
         capture.add(False, 0x10, 1, 1)
 
