@@ -181,8 +181,8 @@ void sf_tcp_options_read_list(struct sf_tcp_options *options, const uint8_t *at,
                               uint32_t cap);
 
 /* Nearly every segment of an established connection has none, or NOP, NOP, timestamps. */
-static inline void sf_tcp_options_read(struct sf_tcp_options *options, const uint8_t *at,
-                                       uint32_t len, uint32_t cap)
+SF_INLINE void sf_tcp_options_read(struct sf_tcp_options *options, const uint8_t *at, uint32_t len,
+                                   uint32_t cap)
 {
     enum { USUAL = 12, USUAL_BEGIN = 0x0101080a };
     options->present = options->mss = 0;
