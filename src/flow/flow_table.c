@@ -114,15 +114,17 @@ void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
 
 const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash)
 {
-    enum { LINE = 64, FIRST_LINES = 8 * LINE }; /* what every segment touches: flow.h */
+    /* What every segment touches of an end stands before late_ns: flow.h. */
+    enum { LINE = 64, END = offsetof(struct sf_endpoint, late_ns) };
+    enum { HEAD = offsetof(struct entry, flow) + offsetof(struct sf_flow, ep) + END };
     UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
     if (hh == NULL)
         return NULL;
     const struct sf_flow *flow = &entry_at(hh)->flow;
-    for (unsigned at = 0; at < FIRST_LINES; at += LINE) {
+    for (unsigned at = 0; at < HEAD; at += LINE)
         __builtin_prefetch((const char *)hh + at);
+    for (unsigned at = 0; at < END; at += LINE)
         __builtin_prefetch((const char *)&flow->ep[1] + at);
-    }
     return flow;
 }
 
