@@ -257,6 +257,13 @@ static void fetch(struct mailbox *box)
     pthread_mutex_unlock(&box->lock);
 }
 
+/* Before anything was read no time is known, and nothing is ahead of it. */
+static bool is_ahead(sf_ns ts_ns, sf_ns now_ns)
+{
+    return sf_ns_known(now_ns) && ts_ns > now_ns &&
+           (uint64_t)ts_ns - (uint64_t)now_ns >= (uint64_t)AHEAD;
+}
+
 const struct sf_mail *sf_exchange_take(struct sf_exchange *exchange, unsigned worker,
                                        sf_ns until_ns, sf_ns now_ns)
 {
@@ -265,7 +272,7 @@ const struct sf_mail *sf_exchange_take(struct sf_exchange *exchange, unsigned wo
     if (box->count == 0)
         return NULL;
     sf_ns ts_ns = box->heap[0]->mail.ts_ns;
-    if (ts_ns > until_ns && ts_ns - now_ns < AHEAD)
+    if (ts_ns > until_ns && !is_ahead(ts_ns, now_ns))
         return NULL;
     box->taken = heap_take(box);
     atomic_fetch_sub(&exchange->waiting, 1);
