@@ -203,4 +203,7 @@ bool sf_tracker_has_news(const struct sf_tracker *tracker);
 
 struct sf_track_totals sf_tracker_totals(const struct sf_tracker *tracker);
 
+/* Adds those of another tracker, which saw other connections. */
+void sf_track_totals_add(struct sf_track_totals *sum, const struct sf_track_totals *totals);
+
 #endif

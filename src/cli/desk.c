@@ -137,17 +137,6 @@ void sf_desk_leave(struct sf_desk *desk, const struct sf_error *err)
     pthread_mutex_unlock(&desk->lock);
 }
 
-static void add_tracked(struct sf_track_totals *sum, const struct sf_track_totals *totals)
-{
-    sum->opened += totals->opened;
-    sum->connections += totals->connections;
-    sum->capture_duplicates += totals->capture_duplicates;
-    sum->evicted += totals->evicted;
-    sum->late_segments += totals->late_segments;
-    sum->open += totals->open;
-    sum->opening += totals->opening;
-}
-
 static void add_counts(struct sf_intake *sum, const struct sf_share *share)
 {
     for (unsigned v = 0; v < SF_VERDICT_COUNT; v++)
@@ -185,7 +174,7 @@ struct sf_ending sf_desk_sum(struct sf_desk *desk, struct sf_intake *intake)
     for (unsigned i = 0; i < desk->count; i++) {
         const struct sf_share *share = &desk->shares[i];
         add_counts(intake, share);
-        add_tracked(&ending.tracked, &share->tracked);
+        sf_track_totals_add(&ending.tracked, &share->tracked);
         ending.captured.dropped += share->dropped;
         for (size_t k = 0; k < desk->input_count; k++) {
             if (i == 0)

@@ -239,17 +239,6 @@ static const struct sf_intake *least_intake(const struct party *party)
     return least;
 }
 
-static void add_totals(struct sf_track_totals *sum, const struct sf_track_totals *totals)
-{
-    sum->opened += totals->opened;
-    sum->connections += totals->connections;
-    sum->capture_duplicates += totals->capture_duplicates;
-    sum->evicted += totals->evicted;
-    sum->late_segments += totals->late_segments;
-    sum->open += totals->open;
-    sum->opening += totals->opening;
-}
-
 static int join_forks(struct party *party, const struct sf_worker *worker, struct sf_error *err)
 {
     struct sf_outputs *outputs = party->pass->outputs;
@@ -268,7 +257,7 @@ static int join_workers(struct party *party, struct sf_track_totals *tracked, st
     for (unsigned i = 0; i < party->count; i++) {
         const struct sf_worker *worker = &party->workers[i];
         struct sf_track_totals totals = sf_tracker_totals(worker->tracker);
-        add_totals(tracked, &totals);
+        sf_track_totals_add(tracked, &totals);
         sf_tally_add(&pass->tally, &worker->tally);
         pass->has_failed_on = pass->has_failed_on || worker->has_failed_on;
         if (join_forks(party, worker, err) != 0)

@@ -223,18 +223,15 @@ void sf_rest_pack(struct sf_tracker *t)
     struct sf_flow *flow = sf_flow_table_oldest(t->table, list), *next;
     for (unsigned looks = 0; flow != NULL && looks < LOOKS_MAX; looks++, flow = next) {
         next = flow->newer;
-        if (is_in_order(t, list)) {
-            if (!pack(t, flow, list))
-                continue;
-            prefetch(next);
-            return;
-        }
-        bool is_used = flow->last_ns > flow->touched_ns; /* since it was put on the list */
+        bool is_ordered = is_in_order(t, list);
+        /* elsewhere, used since it was put on the list */
+        bool is_used = !is_ordered && flow->last_ns > flow->touched_ns;
         if (!is_used && pack(t, flow, list)) {
             prefetch(next);
             return;
         }
-        sf_flow_touch(t, flow, list);
+        if (!is_ordered)
+            sf_flow_touch(t, flow, list);
     }
 }
 

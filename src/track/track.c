@@ -430,3 +430,14 @@ struct sf_track_totals sf_tracker_totals(const struct sf_tracker *t)
                   sf_flow_table_listed(t->table, SF_FLOWS_REPORTED) + sf_rest_open_count(t);
     return totals;
 }
+
+void sf_track_totals_add(struct sf_track_totals *sum, const struct sf_track_totals *totals)
+{
+    sum->opened += totals->opened;
+    sum->connections += totals->connections;
+    sum->capture_duplicates += totals->capture_duplicates;
+    sum->evicted += totals->evicted;
+    sum->late_segments += totals->late_segments;
+    sum->open += totals->open;
+    sum->opening += totals->opening;
+}
