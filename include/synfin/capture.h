@@ -70,10 +70,11 @@ struct sf_capture;
 int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *options,
                     bool *filter_bad, struct sf_error *err);
 
-/* Whether every usable input is a mapped file: it can be read several times at once. */
-bool sf_capture_is_mapped(const struct sf_capture *capture);
+/* Whether every usable input is a file that is not compressed: each can be read several times at
+ * once. */
+bool sf_capture_can_have_twins(const struct sf_capture *capture);
 
-/* Opens the same mapped files once more, from their beginning and no longer than they were when
+/* Opens the same files once more, from their beginning and no longer than they were when
  * `like` was opened with these options, to be read by another thread. Of live interfaces it is
  * another ring each, and the kernel deals the packets out to all: see sf_ring_join(). 0, or -1 with
  * *err. */

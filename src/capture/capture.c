@@ -141,81 +141,15 @@ static size_t take_merged(struct sf_capture *capture, struct sf_packet *batch, s
     return count;
 }
 
-static bool is_lost(const struct sf_packet *packet, const struct sf_mapping *map, uint64_t limit)
-{
-    uintptr_t begin = (uintptr_t)map->begin;
-    uintptr_t at = (uintptr_t)packet->data;
-    return at >= begin && at <= begin + map->len && at - begin + packet->caplen > limit;
-}
-
-/* Takes out of the batch what was read behind the new end of a file that was cut meanwhile. What
- * is before it stays, and the next read meets the end by itself. */
-static size_t drop_lost(struct sf_input *input, struct sf_packet *batch, size_t count)
-{
-    const struct sf_mapping *map = &input->window.map;
-    uint64_t size;
-    if (!sf_window_was_cut(&input->window, &size))
-        return count;
-    uint64_t limit = input->window.file_start + size;
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!is_lost(&batch[i], map, limit))
-            batch[kept++] = batch[i];
-    }
-    if (kept == count && !is_lost(&input->head, map, limit))
-        return count;
-    input->report->packets -= count - kept;
-    input->parsed = input->report->packets;
-    input->record = size;
-    sf_input_damage(input, "%s", input->window.fault.text);
-    return kept;
-}
-
-/* The heads of inputs that a cut has closed go, too. */
-static void drop_closed(struct sf_capture *capture)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < capture->heap_count; i++) {
-        struct sf_input *input = capture->heap[i];
-        if (input->is_open)
-            capture->heap[kept++] = input;
-        else if (capture->drawn == input)
-            capture->drawn = NULL;
-    }
-    if (kept == capture->heap_count)
-        return;
-    capture->heap_count = kept;
-    heapify(capture);
-}
-
-/* One look at the size of each mapped file that gave a packet, before they are handed out. */
-static size_t without_lost(struct sf_capture *capture, struct sf_packet *batch, size_t count)
-{
-    for (size_t i = 0; i < capture->report_count; i++) {
-        struct sf_input *input = &capture->inputs[i];
-        if (input->window.is_mapped && input->window.is_pinned)
-            count = drop_lost(input, batch, count);
-    }
-    drop_closed(capture);
-    return count;
-}
-
-/* Reads until there is a packet: a whole batch may be lost to a cut. */
 static size_t take_offline(struct sf_capture *capture, struct sf_packet *batch, size_t capacity)
 {
-    size_t count = 0;
-    while (count == 0) {
-        for (size_t i = 0; i < capture->report_count; i++)
-            capture->inputs[i].window.is_pinned = false;
-        bool is_single = capture->report_count == 1;
-        count = is_single ? take_single(&capture->inputs[0], batch, capacity)
-                          : take_merged(capture, batch, capacity);
-        count = without_lost(capture, batch, count);
-        bool has_more = is_single ? capture->inputs[0].is_open : capture->heap_count > 0;
-        capture->has_ended = !has_more || capture->context.stop || damage_ends_all(capture);
-        if (capture->has_ended)
-            break;
-    }
+    for (size_t i = 0; i < capture->report_count; i++)
+        capture->inputs[i].window.is_pinned = false;
+    bool is_single = capture->report_count == 1;
+    size_t count = is_single ? take_single(&capture->inputs[0], batch, capacity)
+                             : take_merged(capture, batch, capacity);
+    bool has_more = is_single ? capture->inputs[0].is_open : capture->heap_count > 0;
+    capture->has_ended = !has_more || capture->context.stop || damage_ends_all(capture);
     return count;
 }
 
@@ -368,11 +302,11 @@ int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *op
     return open_capture(out, NULL, options, filter_bad, err);
 }
 
-bool sf_capture_is_mapped(const struct sf_capture *capture)
+bool sf_capture_can_have_twins(const struct sf_capture *capture)
 {
     for (size_t i = 0; i < capture->report_count; i++)
         if (capture->live != NULL ||
-            (!capture->reports[i].unreadable && !capture->inputs[i].window.is_mapped))
+            (!capture->reports[i].unreadable && !capture->inputs[i].window.is_file))
             return false;
     return true;
 }

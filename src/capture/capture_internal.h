@@ -39,44 +39,30 @@ enum sf_fill {
     SF_FILL_LATER, /* more can be read only after the packets handed out are given back */
 };
 
-/* A file mapped read-only. */
-struct sf_mapping {
-    const uint8_t *begin;
-    size_t len;
-    size_t page;                          /* octets */
-    size_t released;                      /* offset below which pages were given back */
-    volatile sig_atomic_t has_lost_pages; /* set by the SIGBUS handler */
-    uintptr_t lost;                       /* address of the lowest page that could not be read */
-    struct sf_mapping *next;
-};
-
-/* Octets [at, end) are readable. Mapped, or a buffer over a stream, or closed when zeroed. */
+/* Octets [at, end) are readable. Closed when zeroed. */
 struct sf_window {
     const uint8_t *at;
     const uint8_t *end;
-    const uint8_t *base; /* what `origin` is the offset of */
-    uint64_t origin;     /* offset of base in the uncompressed input */
-    bool is_pinned;      /* packets that point into it are in use: it must not move */
-    bool is_mapped;
+    const uint8_t *base;   /* what `origin` is the offset of */
+    uint64_t origin;       /* offset of base in the uncompressed input */
+    bool is_pinned;        /* packets that point into it are in use: it must not move */
     struct sf_error fault; /* why the octets end, when it is not the end of the file */
     uint64_t file_size;    /* octets on disk, 0 when not known */
     uint64_t file_start;   /* where in the file the input begins */
-    int fd;                /* of the mapped file */
-    struct sf_mapping map;
+    /* A file that is not compressed; anything else is a stream. */
+    bool is_file;
+    int fd;
+    uint64_t file_at; /* where in it the next octets are read */
     struct sf_stream *stream;
     uint8_t *buffer;
     size_t capacity;
 };
 
-/* Takes over fd, also on failure; of a file, what lies behind `size_max` is not there. The window
- * must not change its address until it is closed. */
+/* Takes over fd, also on failure; of a file, what lies behind `size_max` is not there. */
 int sf_window_open(struct sf_window *window, int fd, uint64_t size_max,
                    const volatile sig_atomic_t *stop, struct sf_error *err);
 const char *sf_window_compression(const struct sf_window *window);
 enum sf_fill sf_window_fill(struct sf_window *window, size_t n);
-/* True once the mapped file is found shorter than it was; *size is what is left of it, and the
- * window ends there. */
-bool sf_window_was_cut(struct sf_window *window, uint64_t *size);
 /* Octets of the file consumed, before decompression. */
 uint64_t sf_window_consumed(const struct sf_window *window);
 void sf_window_close(struct sf_window *window);
@@ -181,7 +167,7 @@ bool sf_pcapng_knows(uint32_t magic);
 
 /* Opens the file called path ("-": standard input) and finds out its format. */
 int sf_input_open(struct sf_input *input, const char *path, struct sf_error *err);
-/* Opens the mapped file of another input once more, or takes over that it could not be read. */
+/* Opens the file of another input once more, or takes over that it could not be read. */
 int sf_input_open_twin(struct sf_input *input, const struct sf_input *like, struct sf_error *err);
 /* Appends an interface to the current section; NULL when memory is short. The filter is compiled
  * for its link type; if it does not fit, the report says so. */

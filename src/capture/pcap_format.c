@@ -85,18 +85,6 @@ static inline uint32_t number(const uint8_t *p, bool is_swapped)
     return is_swapped ? __builtin_bswap32(v) : v;
 }
 
-/* Each record tells where the next one is: with payload between them, a walk waits for memory at
- * every step. Long packets come in rows of one length, so where records will be can be guessed. */
-static inline void prefetch_headers(const uint8_t *packet, const uint8_t *next, uint32_t len)
-{
-    enum { TCP_NEARLY_ENDS = 40 }; /* octets from the frame's begin */
-    uintptr_t at = (uintptr_t)next;
-    __builtin_prefetch(packet + TCP_NEARLY_ENDS);
-    __builtin_prefetch((const void *)(at + len));
-    __builtin_prefetch((const void *)(at + 2 * (uintptr_t)len));
-    __builtin_prefetch((const void *)(at + 4 * (uintptr_t)len));
-}
-
 /* What next_packet() does, as long as nothing has to be fetched and nothing is odd. */
 static inline size_t take_run(struct sf_input *input, struct sf_packet *batch, size_t capacity,
                               bool is_swapped)
@@ -121,7 +109,6 @@ static inline size_t take_run(struct sf_input *input, struct sf_packet *batch, s
         out->filtered = false;
         out->data = at + header_len;
         at += header_len + caplen;
-        prefetch_headers(out->data, at, header_len + caplen);
     }
     input->window.at = at;
     input->parsed += count;

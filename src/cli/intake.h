@@ -52,7 +52,7 @@ struct sf_intake {
 int sf_intake_open_capture(struct sf_capture **out, const struct sf_cli_options *options,
                            bool *is_usage, struct sf_error *err);
 
-/* The same mapped files once more, to be read by another thread. 0, or -1 with *err. */
+/* The same files once more, to be read by another thread. 0, or -1 with *err. */
 int sf_intake_open_twin(struct sf_capture **out, const struct sf_capture *like,
                         const struct sf_cli_options *options, struct sf_error *err);
 

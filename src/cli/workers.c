@@ -36,7 +36,7 @@ static bool can_share(const struct sf_pass *pass)
     for (size_t i = 0; i < outputs->count; i++)
         if (outputs->sinks[i]->record != NULL && outputs->sinks[i]->fork == NULL)
             return false;
-    return sf_capture_is_mapped(pass->intake.capture);
+    return sf_capture_can_have_twins(pass->intake.capture);
 }
 
 static unsigned usable_cores(void)

@@ -1,4 +1,4 @@
-/* One reading of mapped files by several threads; what it prints is the same for any number. */
+/* One reading of files by several threads; what it prints is the same for any number. */
 #ifndef SYNFIN_CLI_WORKERS_H
 #define SYNFIN_CLI_WORKERS_H
 

@@ -258,7 +258,7 @@ def instruction_section(counts):
 
 
 PARTS = {
-    "capture": "packets out of the mapped file",
+    "capture": "packets out of the file",
     "decode": "headers, options, key and hash",
     "cli": "batches, from the one to the other",
     "flow": "the table and the shelf of connections that rest",
