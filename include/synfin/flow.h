@@ -62,8 +62,9 @@ struct sf_copy {
 
 /* What an end said in its last packet. */
 struct sf_last_packet {
+    uint16_t flags, window;
     sf_seq ack;
-    uint16_t flags, window, ip_id;
+    uint16_t ip_id;
     bool is_keep_alive, is_probe;
 };
 
@@ -74,90 +75,109 @@ struct sf_unheard {
     bool is_first; /* its first sending too */
 };
 
-enum { SF_FINGERPRINTS = 4, SF_RESENT_MAX = 16, SF_HOLES_MAX = 256, SF_SENT_MAX = 4096 };
+/* RFC 6298 §2, from the samples at the tap. */
+struct sf_rtt_estimate {
+    sf_ns srtt_ns; /* UNKNOWN: no sample yet */
+    sf_ns rttvar_ns;
+};
 
-/* One end. "Sent" means seen at the tap. What every segment touches comes first. */
+enum {
+    SF_CACHE_LINE = 64,
+    SF_FINGERPRINTS = 4,
+    SF_RESENT_MAX = 16,
+    SF_HOLES_MAX = 256,
+    SF_SENT_MAX = 4096
+};
+
+/* One end. "Sent" means seen at the tap. It is laid out in cache lines: two that each segment
+ * touches of both ends, five that it touches of its sender's, the rest. In a word of 64 bits what
+ * is small or mostly 0 comes last, and what is seldom needed at all stands together: so it takes
+ * little room in one that rests (parcel.c of track). */
 struct sf_endpoint {
     /* sequence space */
-    sf_seq base;   /* sequence number of offset 0 */
-    bool has_base; /* base is known or chosen */
-    bool has_iss;  /* base is this end's initial sequence number, seen in its SYN */
-    bool has_sent; /* a segment other than a lone RST was seen from this end */
-    bool fin_acked;
-    uint8_t state; /* enum sf_tcp_state */
-    bool is_proved;
-    bool acked_peer_syn;     /* its ACK covers the peer's SYN */
-    bool syn_is_acked;       /* the peer's ACK covers its SYN */
-    bool acks_beyond_syn;    /* the peer acknowledged octets: the initial window is over */
-    uint8_t dup_acks_in_row; /* for this end's octets */
-    uint8_t shift;           /* of the window this end advertises */
-    bool has_window, has_wscale, is_window_zero;
-    bool is_window_scaled; /* min and max are of scaled windows */
-    bool has_ts_echoed, saw_timestamps;
-    uint8_t print_next;
-    uint8_t ttl_min, ttl_max;
-    uint8_t checksums_tested;
-    uint16_t hole_count, hole_capacity, hole_head; /* head: place of the first */
-    uint16_t sent_head, sent_count, sent_capacity;
+    _Alignas(SF_CACHE_LINE) sf_seq base; /* sequence number of offset 0 */
+    uint8_t state;                       /* enum sf_tcp_state */
+    uint8_t shift;                       /* of the window this end advertises */
     uint16_t mss;
-    sf_offset snd_nxt; /* highest SEG.SEQ + SEG.LEN seen */
-    sf_offset snd_una; /* highest acknowledgement by the peer */
-
+    uint8_t dup_acks_in_row; /* for this end's octets */
+    bool has_base;           /* base is known or chosen */
+    bool has_iss;            /* base is this end's initial sequence number, seen in its SYN */
+    bool is_proved;
+    bool acked_peer_syn;  /* its ACK covers the peer's SYN */
+    bool syn_is_acked;    /* the peer's ACK covers its SYN */
+    bool acks_beyond_syn; /* the peer acknowledged octets: the initial window is over */
+    bool has_ts_echoed;
+    uint16_t sent_count, sent_head, sent_capacity;
+    uint16_t hole_count;
+    sf_offset snd_nxt;    /* highest SEG.SEQ + SEG.LEN seen */
+    sf_offset snd_una;    /* highest acknowledgement by the peer */
     sf_offset right_edge; /* the furthest this end may send by the peer's window; NONE: not known */
-    sf_offset fin;        /* of its FIN, SF_OFFSET_NONE until seen */
     struct sf_sent *sent; /* outstanding segments: a ring of 2^n places, oldest at sent_head */
     struct sf_resent *resent; /* ring of SF_RESENT_MAX, or NULL */
 
+    sf_ns late_ns; /* when octets below later ones were sent: see late_begin */
+    struct sf_rtt_estimate rtt_estimate;
+    uint32_t ts_echoed; /* newest TSecr sent: the peer's TSval that it holds at least */
+    uint32_t ecn_ce;
+    struct sf_unheard unheard;
+    bool saw_timestamps;
+    struct sf_samples rtt;
+
     /* last packet */
+    sf_offset fin; /* of its FIN, SF_OFFSET_NONE until seen */
+    struct sf_samples response;
     sf_ns last_ns;
     sf_ns ts_recent_ns;
-    uint32_t ts_echoed; /* newest TSecr sent: the peer's TSval that it holds at least */
     struct sf_last_packet last;
-    struct sf_unheard unheard;
-    uint32_t window_now, window_min, window_max; /* octets, scaled where the scale is known */
+    uint32_t syn_data; /* octets carried by its SYN */
 
     /* counters */
     uint64_t packets, ip_bytes, payload_bytes, data_packets, pure_acks, unique_bytes;
-    uint32_t pushes;
-    uint32_t segment_min, segment_max;
-    uint32_t without_ack; /* packets that acknowledge nothing */
-    sf_ns first_data_ns, last_data_ns, idle_max_ns;
-    uint64_t in_flight_max, initial_window;
-    sf_ns srtt_ns, rttvar_ns; /* RFC 6298, from the samples at the tap; UNKNOWN: none yet */
-    struct sf_samples rtt, response;
+    sf_ns first_data_ns, last_data_ns;
 
-    /* of its SYN and FIN */
-    uint32_t syns, syn_acks, fins, rsts; /* syn_acks: of the syns */
-    uint32_t syn_data;                   /* octets carried by its SYN */
-    uint16_t syn_options;                /* SF_OPT_ flags of its SYN */
-    uint8_t wscale_sent;
-    uint8_t syn_flags_ecn; /* ECE and CWR of its SYN, shifted as in flags */
-    uint8_t assumed_from;  /* state before an assumption, for taking it back */
-    bool acked_peer_fin;
-    bool saw_mptcp, saw_fast_open;
-    sf_offset low;   /* first offset seen */
-    sf_offset proof; /* its ACK beyond this offset of the peer proves the assumption; or NONE */
+    sf_ns idle_max_ns;
+    uint64_t in_flight_max, initial_window;
+    uint32_t window_now, pushes; /* windows in octets, scaled where the scale is known */
+    uint32_t segment_min, window_min;
+    uint32_t segment_max, window_max;
+    uint8_t print_next, ttl_min, ttl_max, checksums_tested;
+    bool has_window, has_wscale, is_window_zero;
+    bool is_window_scaled; /* min and max are of scaled windows */
+    sf_offset late_begin;  /* no ACK of octets from here on that were sent before late_ns may be */
+                           /* told from the wait for those sent then */
 
     uint64_t prints[SF_FINGERPRINTS]; /* of its latest packets; a place for each in sightings */
     struct sf_sighting sightings[SF_FINGERPRINTS];
 
-    /* What few connections need stands together at the end: it takes no room in one that rests. */
-    sf_ns late_ns;        /* when octets below later ones were sent, and from where on: no ACK of */
-    sf_offset late_begin; /* what was sent before may be told from the wait for them */
-    sf_offset sack_high;  /* right edge of the highest SACK block the peer sent, or NONE */
-    sf_offset suspect;    /* end of a segment too far ahead to be believed at once, or NONE */
-    sf_offset probe_end;  /* after an unacknowledged window probe octet, or NONE */
+    /* What only the opening, the close and few segments touch. */
+    uint32_t syns, syn_acks; /* syn_acks: of the syns */
+    uint32_t fins, rsts;
+    uint32_t without_ack, urgents; /* without_ack: packets that acknowledge nothing */
+    uint16_t syn_options;          /* SF_OPT_ flags of its SYN */
+    uint8_t wscale_sent;
+    uint8_t syn_flags_ecn; /* ECE and CWR of its SYN, shifted as in flags */
+    uint8_t assumed_from;  /* state before an assumption, for taking it back */
+    bool has_sent;         /* a segment other than a lone RST was seen from this end */
+    bool acked_peer_fin, fin_acked;
+    sf_offset low;   /* first offset seen */
+    sf_offset proof; /* its ACK beyond this offset of the peer proves the assumption; or NONE */
+
+    /* What few connections need. */
+    sf_offset sack_high;    /* right edge of the highest SACK block the peer sent, or NONE */
+    sf_offset suspect;      /* end of a segment too far ahead to be believed at once, or NONE */
+    sf_offset probe_end;    /* after an unacknowledged window probe octet, or NONE */
     struct sf_hole *holes;  /* from hole_head on: sorted, disjoint */
     sf_offset judged_below; /* what holes below it tell is known */
     uint64_t holes_lost; /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
+    uint16_t hole_head, hole_capacity; /* head: place of the first */
+    bool saw_mptcp, saw_fast_open;
+    uint8_t resent_next;
     sf_ns zero_since_ns, zero_time_ns;
-    uint32_t urgents;
-    uint32_t ecn_ce, ecn_ece, ecn_cwr;
+    uint32_t ecn_ece, ecn_cwr;
     uint64_t resent_packets, resent_bytes;
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, zero_windows, window_full, capture_duplicates;
-    uint8_t resent_next;
     sf_offset resent_high; /* end of the furthest piece in the ring */
     struct sf_copy *copy;  /* the last capture duplicate, until D-SACK could say otherwise */
 };
@@ -205,12 +225,13 @@ struct sf_pending {
 /* What every segment touches comes first, here and in the ends. */
 struct sf_flow {
     struct sf_flow_key key;
-    uint8_t client;       /* enum sf_dir: which end of the key is the client */
-    uint8_t last_dir;     /* who sent the last packet */
-    bool is_steady;       /* nothing waits or is missing: see steady.c of track */
-    bool is_scaled;       /* while steady: both ends scale their windows */
-    bool is_scale_known;  /* while steady: both SYNs were seen */
-    int8_t last_data_dir; /* -1: none */
+    sf_seq alternative_iss; /* of a second SYN-ACK, until the peer acknowledges one */
+    uint8_t client;         /* enum sf_dir: which end of the key is the client */
+    uint8_t last_dir;       /* who sent the last packet */
+    int8_t last_data_dir;   /* -1: none */
+    bool is_steady;         /* nothing waits or is missing: see steady.c of track */
+    bool is_scaled;         /* while steady: both ends scale their windows */
+    bool is_scale_known;    /* while steady: both SYNs were seen */
     uint64_t hash;
     uint64_t id;
     sf_ns first_ns, last_ns;
@@ -246,7 +267,6 @@ struct sf_flow {
     uint16_t vlan[SF_VLAN_MAX];
     uint8_t tunnel_kind[SF_TUNNEL_MAX];
     uint32_t tunnel_id[SF_TUNNEL_MAX];
-    sf_seq alternative_iss; /* of a second SYN-ACK, until the peer acknowledges one */
     struct sf_reset reset;
     sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
     uint64_t challenge_packet; /* that RST, 0 once it is judged */

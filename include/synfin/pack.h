@@ -38,6 +38,12 @@ void sf_unpack_octets(struct sf_unpacker *unpacker, void *out, size_t len);
 uint64_t sf_time_shrink(sf_ns time, sf_ns base);
 sf_ns sf_time_grow(uint64_t small, sf_ns base);
 
+/* Two numbers change places, all others stay: its own inverse. */
+static inline uint64_t sf_swap(uint64_t n, uint64_t a, uint64_t b)
+{
+    return n == a ? b : n == b ? a : n;
+}
+
 /* Small for numbers near 0 on both sides. */
 static inline uint64_t sf_zigzag(int64_t n)
 {

@@ -112,27 +112,34 @@ void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
         __builtin_prefetch(bucket_of(table, hash));
 }
 
-const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash)
+static void prefetch(const void *what, size_t octets)
 {
-    /* What every segment touches of an end stands before late_ns: flow.h. */
-    enum { LINE = 64, END = offsetof(struct sf_endpoint, late_ns) };
-    enum { HEAD = offsetof(struct entry, flow) + offsetof(struct sf_flow, ep) + END };
+    for (size_t at = 0; at < octets; at += SF_CACHE_LINE)
+        __builtin_prefetch((const char *)what + at);
+}
+
+const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash,
+                                                  enum sf_dir dir)
+{
+    enum { BOTH_ENDS = offsetof(struct sf_endpoint, fin) };
+    enum { SENDER = offsetof(struct sf_endpoint, syns) };
+    enum { HEAD = offsetof(struct entry, flow) + offsetof(struct sf_flow, ep) };
     UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
     if (hh == NULL)
         return NULL;
     const struct sf_flow *flow = &entry_at(hh)->flow;
-    for (unsigned at = 0; at < HEAD; at += LINE)
-        __builtin_prefetch((const char *)hh + at);
-    for (unsigned at = 0; at < END; at += LINE)
-        __builtin_prefetch((const char *)&flow->ep[1] + at);
+    prefetch(hh, HEAD);
+    prefetch(&flow->ep[dir], SENDER);
+    prefetch(&flow->ep[sf_dir_other(dir)], BOTH_ENDS);
     return flow;
 }
 
 static int add_block(struct sf_flow_table *table)
 {
-    struct block *block = calloc(1, sizeof *block);
+    struct block *block = aligned_alloc(_Alignof(struct block), sizeof *block);
     if (block == NULL)
         return -1;
+    memset(block, 0, sizeof *block);
     block->next = table->blocks;
     table->blocks = block;
     table->block_count++;

@@ -147,25 +147,19 @@ void sf_unpack_octets(struct sf_unpacker *unpacker, void *out, size_t len)
     unpacker->at += len;
 }
 
-/* Two numbers change places: its own inverse. */
-static uint64_t swap(uint64_t n, uint64_t a, uint64_t b)
-{
-    return n == a ? b : n == b ? a : n;
-}
-
 static const uint64_t FOR_UNKNOWN = (uint64_t)-1, FOR_ZERO = (uint64_t)-2;
 
 uint64_t sf_time_shrink(sf_ns time, sf_ns base)
 {
     uint64_t before = (uint64_t)base - (uint64_t)time;
-    before = swap(before, (uint64_t)base - (uint64_t)SF_NS_UNKNOWN, FOR_UNKNOWN);
-    before = swap(before, (uint64_t)base, FOR_ZERO);
+    before = sf_swap(before, (uint64_t)base - (uint64_t)SF_NS_UNKNOWN, FOR_UNKNOWN);
+    before = sf_swap(before, (uint64_t)base, FOR_ZERO);
     return sf_zigzag((int64_t)before);
 }
 
 sf_ns sf_time_grow(uint64_t small, sf_ns base)
 {
-    uint64_t before = swap((uint64_t)sf_unzigzag(small), (uint64_t)base, FOR_ZERO);
-    before = swap(before, (uint64_t)base - (uint64_t)SF_NS_UNKNOWN, FOR_UNKNOWN);
+    uint64_t before = sf_swap((uint64_t)sf_unzigzag(small), (uint64_t)base, FOR_ZERO);
+    before = sf_swap(before, (uint64_t)base - (uint64_t)SF_NS_UNKNOWN, FOR_UNKNOWN);
     return (sf_ns)((uint64_t)base - before);
 }

@@ -12,7 +12,7 @@ sf_ns sf_flow_rtt(const struct sf_flow *flow)
 {
     if (sf_ns_known(flow->syn_ns) && sf_ns_known(flow->ack_ns) && flow->ack_ns > flow->syn_ns)
         return flow->ack_ns - flow->syn_ns;
-    sf_ns a = flow->ep[0].srtt_ns, b = flow->ep[1].srtt_ns;
+    sf_ns a = flow->ep[0].rtt_estimate.srtt_ns, b = flow->ep[1].rtt_estimate.srtt_ns;
     return a > b ? a : b; /* UNKNOWN is the smallest */
 }
 
@@ -101,7 +101,7 @@ static void take_new_ack(struct sf_turn *turn)
     turn->rtt_ns = sf_sent_acknowledge(rcv, turn->ack, turn->seg->ts_ns);
     if (sf_ns_known(turn->rtt_ns)) {
         sf_samples_add(&rcv->rtt, turn->rtt_ns);
-        sf_rtt_update(rcv, turn->rtt_ns);
+        sf_rtt_update(&rcv->rtt_estimate, turn->rtt_ns);
     }
     if (rcv->hole_count > 0)
         sf_hole_acknowledge(rcv, turn->ack, turn->seg->ts_ns, turn->seg->packet);

@@ -1,7 +1,6 @@
-/* A connection as a parcel of octets for the shelf, and back. Most of a connection is zeros, small
- * numbers and times near each other: times are kept as spans before the last touch, "none" as 0,
- * and what has no fixed size but is short goes along. What is long or seldom stays where it is, and
- * its address goes along like a number. */
+/* A connection as a parcel of octets for the shelf, and back. Most of a connection is zeros and
+ * numbers that can be made small (small.c). What has no fixed size but is short goes along; what is
+ * long or seldom stays where it is, and its address goes along like a number. */
 #include "parcel.h"
 
 #include <assert.h>
@@ -182,92 +181,63 @@ uint64_t sf_syn_unpack(const struct sf_parcel *parcel, struct sf_segment *seg, b
     return id;
 }
 
-/* --- numbers made small ---------------------------------------------------------------------- */
-
-#define END(field)  offsetof(struct sf_endpoint, field)
-#define FLOW(field) offsetof(struct sf_flow, field)
-
-/* A field that is not in these lists takes more octets, nothing else. */
-static const uint16_t end_times[] = {END(last_ns),
-                                     END(ts_recent_ns),
-                                     END(first_data_ns),
-                                     END(last_data_ns),
-                                     END(sightings[0].ts_ns),
-                                     END(sightings[1].ts_ns),
-                                     END(sightings[2].ts_ns),
-                                     END(sightings[3].ts_ns)};
-static const uint16_t flow_times[] = {FLOW(first_ns),    FLOW(last_ns), FLOW(syn_ns),
-                                      FLOW(syn_ack_ns),  FLOW(ack_ns),  FLOW(fin_ns),
-                                      FLOW(last_data_ns)};
-static const uint16_t flow_maybe[] = {FLOW(challenge_ns)};
-static const uint16_t end_maybe[] = {END(fin),       END(right_edge), END(sack_high), END(suspect),
-                                     END(probe_end), END(proof),      END(srtt_ns),   END(late_ns)};
-_Static_assert(SF_OFFSET_NONE == SF_NS_UNKNOWN, "one rule makes both small");
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static void shrink_times(void *at, const uint16_t *fields, size_t count, sf_ns base)
-{
-    for (size_t i = 0; i < count; i++) {
-        sf_ns time;
-        memcpy(&time, (char *)at + fields[i], sizeof time);
-        uint64_t small = sf_time_shrink(time, base);
-        memcpy((char *)at + fields[i], &small, sizeof small);
-    }
-}
-
-static void grow_times(void *at, const uint16_t *fields, size_t count, sf_ns base)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint64_t small;
-        memcpy(&small, (char *)at + fields[i], sizeof small);
-        sf_ns time = sf_time_grow(small, base);
-        memcpy((char *)at + fields[i], &time, sizeof time);
-    }
-}
-
-/* "None" and 0 change places. */
-static void swap_none(void *at, const uint16_t *fields, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        int64_t value;
-        memcpy(&value, (char *)at + fields[i], sizeof value);
-        value = value == 0 ? SF_OFFSET_NONE : value == SF_OFFSET_NONE ? 0 : value;
-        memcpy((char *)at + fields[i], &value, sizeof value);
-    }
-}
-
 /* --- what has no fixed size ------------------------------------------------------------------ */
+
+/* States of a change in one octet, all else in another; packet and time, as spans since the change
+ * before, only where they are other ones. */
+enum { CAUSE_MASK = 0x1f, DIR_SHIFT = 5, IS_PROVED = 0x40, IS_ELSEWHERE = 0x80 };
+
+static struct sf_change first_before(const struct sf_flow *flow)
+{
+    return (struct sf_change){.packet = flow->first_packet, .ts_ns = flow->first_ns};
+}
+
+static void pack_change(struct sf_packer *p, const struct sf_change *change,
+                        const struct sf_change *before)
+{
+    bool is_elsewhere = change->packet != before->packet || change->ts_ns != before->ts_ns;
+    unsigned rest = change->cause | (unsigned)change->dir << DIR_SHIFT |
+                    (change->proved ? IS_PROVED : 0u) | (is_elsewhere ? IS_ELSEWHERE : 0u);
+    const uint8_t octets[] = {(uint8_t)(change->from << 4 | change->to), (uint8_t)rest};
+    sf_pack_octets(p, octets, sizeof octets);
+    if (!is_elsewhere)
+        return;
+    sf_pack_number(p, sf_zigzag((int64_t)(change->packet - before->packet)));
+    sf_pack_number(p, sf_zigzag((int64_t)((uint64_t)change->ts_ns - (uint64_t)before->ts_ns)));
+}
+
+static struct sf_change unpack_change(struct sf_unpacker *u, const struct sf_change *before)
+{
+    unsigned states = *u->at++, rest = *u->at++;
+    struct sf_change change = {.packet = before->packet,
+                               .ts_ns = before->ts_ns,
+                               .dir = rest >> DIR_SHIFT & 1,
+                               .from = (uint8_t)(states >> 4),
+                               .to = states & 0x0f,
+                               .cause = rest & CAUSE_MASK,
+                               .proved = (rest & IS_PROVED) != 0};
+    if (rest & IS_ELSEWHERE) {
+        change.packet += (uint64_t)sf_unzigzag(sf_unpack_number(u));
+        change.ts_ns = (sf_ns)((uint64_t)change.ts_ns + (uint64_t)sf_unzigzag(sf_unpack_number(u)));
+    }
+    return change;
+}
 
 static void pack_changes(struct sf_packer *p, const struct sf_flow *flow)
 {
-    for (unsigned i = 0; i < flow->change_count; i++) {
-        const struct sf_change *change = &flow->changes[i];
-        sf_pack_number(p, sf_zigzag((int64_t)(flow->last_packet - change->packet)));
-        sf_pack_number(p, sf_time_shrink(change->ts_ns, flow->touched_ns));
-        uint8_t states = (uint8_t)(change->from << 4 | change->to);
-        uint8_t rest = (uint8_t)(change->cause | change->dir << 5 | change->proved << 6);
-        sf_pack_octets(p, &states, 1);
-        sf_pack_octets(p, &rest, 1);
-    }
+    const struct sf_change first = first_before(flow), *before = &first;
+    for (unsigned i = 0; i < flow->change_count; before = &flow->changes[i++])
+        pack_change(p, &flow->changes[i], before);
 }
 
 static void unpack_changes(struct sf_unpacker *u, const struct sf_flow *flow,
                            struct sf_change *changes)
 {
-    for (unsigned i = 0; i < flow->change_count; i++) {
-        struct sf_change *change = &changes[i];
-        change->packet = flow->last_packet - (uint64_t)sf_unzigzag(sf_unpack_number(u));
-        change->ts_ns = sf_time_grow(sf_unpack_number(u), flow->touched_ns);
-        uint8_t states = *u->at++, rest = *u->at++;
-        change->from = states >> 4;
-        change->to = states & 0x0f;
-        change->cause = rest & 0x1f;
-        change->dir = rest >> 5 & 1;
-        change->proved = rest >> 6 & 1;
-    }
+    const struct sf_change first = first_before(flow), *before = &first;
+    for (unsigned i = 0; i < flow->change_count; before = &changes[i++])
+        changes[i] = unpack_change(u, before);
 }
-_Static_assert(SF_STATE_COUNT <= 16 && SF_CAUSE_COUNT <= 32, "two states in an octet");
+_Static_assert(SF_STATE_COUNT <= 16 && SF_CAUSE_COUNT <= CAUSE_MASK + 1, "two octets do");
 
 static void pack_sent(struct sf_packer *p, const struct sf_endpoint *ep, sf_ns base)
 {
@@ -334,17 +304,15 @@ static void unpack_slot(struct sf_unpacker *u, struct sf_flow *flow,
 /* --- the whole ------------------------------------------------------------------------------- */
 
 /* Prints so old that no second capture of their packet will come. */
-static const sf_ns PRINT_STALE = 100 * SF_MSEC;
+static const sf_ns PRINT_STALE = 10 * SF_MSEC;
 
-static void shrink_end(struct sf_endpoint *ep, sf_ns base, sf_ns now)
+static void cut_end(struct sf_endpoint *ep, sf_ns base, sf_ns now)
 {
     for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
         if (now - ep->sightings[i].ts_ns > PRINT_STALE) {
             ep->prints[i] = 0;
             ep->sightings[i] = (struct sf_sighting){.ts_ns = base}; /* then all of it is 0 */
         }
-    shrink_times(ep, end_times, COUNT(end_times), base);
-    swap_none(ep, end_maybe, COUNT(end_maybe));
     if (ep->hole_count == 0) {
         ep->holes = NULL;
         ep->hole_capacity = ep->hole_head = 0;
@@ -376,10 +344,9 @@ static void shrink(const struct sf_flow *flow, sf_ns now, struct sf_flow *out)
         out->notes = NULL;
         out->note_capacity = 0;
     }
-    shrink_times(out, flow_times, COUNT(flow_times), flow->touched_ns);
-    swap_none(out, flow_maybe, COUNT(flow_maybe));
-    shrink_end(&out->ep[0], flow->touched_ns, now);
-    shrink_end(&out->ep[1], flow->touched_ns, now);
+    cut_end(&out->ep[0], flow->touched_ns, now);
+    cut_end(&out->ep[1], flow->touched_ns, now);
+    sf_numbers_shrink(out, flow, flow->touched_ns);
 }
 
 /* What lies at an address belongs to the parcel from now on. */
@@ -415,10 +382,6 @@ void sf_flow_pack(struct sf_packer *p, struct sf_flow *flow, sf_ns now,
     pack_key(p, &flow->key, form);
     sf_pack_number(p, flow->id);
     sf_pack_struct(p, &small, sizeof small);
-    if (small.changes == NULL)
-        pack_changes(p, flow);
-    for (unsigned i = 0; small.notes == NULL && i < flow->note_count; i++)
-        sf_pack_struct(p, &flow->notes[i], sizeof flow->notes[i]);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         const struct sf_endpoint *ep = &flow->ep[dir];
         if (small.ep[dir].sent == NULL)
@@ -426,6 +389,10 @@ void sf_flow_pack(struct sf_packer *p, struct sf_flow *flow, sf_ns now,
         pack_samples(p, &ep->rtt);
         pack_samples(p, &ep->response);
     }
+    if (small.changes == NULL)
+        pack_changes(p, flow);
+    for (unsigned i = 0; small.notes == NULL && i < flow->note_count; i++)
+        sf_pack_struct(p, &flow->notes[i], sizeof flow->notes[i]);
     pack_slot(p, flow, keeper);
     assert(!p->is_full);
     disown(flow);
@@ -517,18 +484,15 @@ void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
     flow->touched_ns = parcel->ns;
     flow->older = kept.older;
     flow->newer = kept.newer;
-    grow_times(flow, flow_times, COUNT(flow_times), parcel->ns);
-    swap_none(flow, flow_maybe, COUNT(flow_maybe));
-    grow_changes(&u, flow, &kept);
-    grow_notes(&u, flow, &kept);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         struct sf_endpoint *ep = &flow->ep[dir];
-        grow_times(ep, end_times, COUNT(end_times), parcel->ns);
-        swap_none(ep, end_maybe, COUNT(end_maybe));
         grow_sent(&u, ep, &kept.ep[dir], parcel->ns);
         unpack_samples(&u, &ep->rtt);
         unpack_samples(&u, &ep->response);
     }
+    sf_numbers_grow(flow, parcel->ns);
+    grow_changes(&u, flow, &kept);
+    grow_notes(&u, flow, &kept);
     if (keeper != NULL)
         unpack_slot(&u, flow, keeper);
 }

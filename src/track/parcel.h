@@ -35,4 +35,10 @@ void sf_flow_pack(struct sf_packer *packer, struct sf_flow *flow, sf_ns now,
 void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
                     const struct sf_slot_keeper *keeper);
 
+/* small.c: the numbers of `small`, a copy of `flow` that has lost what is packed elsewhere, are
+ * made small, and as they were again once its samples are there. `base`: a time that most are near.
+ */
+void sf_numbers_shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base);
+void sf_numbers_grow(struct sf_flow *flow, sf_ns base);
+
 #endif

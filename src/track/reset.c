@@ -274,7 +274,7 @@ static bool is_crossing(const struct sf_turn *turn)
         return false; /* it has what was sent after the RST */
     sf_ns rtt = sf_flow_rtt(turn->flow);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
-        sf_ns srtt = turn->flow->ep[dir].srtt_ns;
+        sf_ns srtt = turn->flow->ep[dir].rtt_estimate.srtt_ns;
         if (sf_ns_known(srtt) && srtt > SF_MSEC && srtt < rtt)
             rtt = srtt;
     }

@@ -96,15 +96,13 @@ bool sf_sent_is_boundary(const struct sf_endpoint *ep, sf_offset offset)
     return false;
 }
 
-/* RFC 6298 §2. */
-void sf_rtt_update(struct sf_endpoint *ep, sf_ns sample_ns)
+void sf_rtt_update(struct sf_rtt_estimate *estimate, sf_ns sample_ns)
 {
-    if (!sf_ns_known(ep->srtt_ns)) {
-        ep->srtt_ns = sample_ns;
-        ep->rttvar_ns = sample_ns / 2;
+    if (!sf_ns_known(estimate->srtt_ns)) {
+        *estimate = (struct sf_rtt_estimate){sample_ns, sample_ns / 2};
         return;
     }
-    sf_ns error = sample_ns > ep->srtt_ns ? sample_ns - ep->srtt_ns : ep->srtt_ns - sample_ns;
-    ep->rttvar_ns += (error - ep->rttvar_ns) / 4;
-    ep->srtt_ns += (sample_ns - ep->srtt_ns) / 8;
+    sf_ns above = sample_ns - estimate->srtt_ns, error = above > 0 ? above : -above;
+    estimate->rttvar_ns += (error - estimate->rttvar_ns) / 4;
+    estimate->srtt_ns += above / 8;
 }

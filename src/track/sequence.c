@@ -250,8 +250,9 @@ static enum sf_resend_cause resend_cause(const struct sf_turn *turn, sf_ns since
     const struct sf_endpoint *snd = turn->snd;
     if (turn->data_end <= snd->snd_una)
         return SF_RESEND_SPURIOUS; /* the peer had acknowledged it */
-    sf_ns rtt = sf_ns_known(snd->srtt_ns) ? snd->srtt_ns : sf_flow_rtt(turn->flow);
-    sf_ns rto = timeout_after(rtt, sf_ns_known(snd->srtt_ns) ? snd->rttvar_ns : 0);
+    const struct sf_rtt_estimate *own = &snd->rtt_estimate;
+    sf_ns rtt = sf_ns_known(own->srtt_ns) ? own->srtt_ns : sf_flow_rtt(turn->flow);
+    sf_ns rto = timeout_after(rtt, sf_ns_known(own->srtt_ns) ? own->rttvar_ns : 0);
     if (has_loss_evidence(turn) && since_ns < rto)
         return SF_RESEND_FAST;
     bool is_tail = turn->data_end == snd->snd_nxt && sf_ns_known(rtt);

@@ -129,7 +129,7 @@ static sf_ns take_ack(struct step *step)
     sf_ns rtt = sf_sent_acknowledge(rcv, step->ack, step->seg->ts_ns);
     if (sf_ns_known(rtt)) {
         sf_samples_add(&rcv->rtt, rtt);
-        sf_rtt_update(rcv, rtt);
+        sf_rtt_update(&rcv->rtt_estimate, rtt);
     }
     rcv->snd_una = step->ack;
     rcv->dup_acks_in_row = 0;

@@ -50,13 +50,13 @@ const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *t,
                                                const struct sf_segment *seg)
 {
     sf_shelf_prefetch_parcel(t->shelf, seg->hash);
-    return sf_flow_table_prefetch_flow(t->table, seg->hash);
+    return sf_flow_table_prefetch_flow(t->table, seg->hash, seg->dir);
 }
 
 void sf_tracker_prefetch_parts(const struct sf_flow *flow)
 {
-    enum { LINE = 64, VIEW_LINES = 3 * LINE }; /* of a usual slot of the views */
-    for (unsigned at = 0; flow->view != NULL && at < VIEW_LINES; at += LINE)
+    enum { VIEW_LINES = 3 * SF_CACHE_LINE }; /* of a usual slot of the views */
+    for (unsigned at = 0; flow->view != NULL && at < VIEW_LINES; at += SF_CACHE_LINE)
         __builtin_prefetch((const char *)flow->view + at);
     __builtin_prefetch(flow->ep[0].sent);
     __builtin_prefetch(flow->ep[1].sent);
@@ -68,7 +68,7 @@ static void endpoint_init(struct sf_endpoint *ep)
 {
     ep->fin = ep->right_edge = ep->sack_high = ep->suspect = ep->probe_end = SF_OFFSET_NONE;
     ep->proof = SF_OFFSET_NONE;
-    ep->srtt_ns = ep->late_ns = SF_NS_UNKNOWN;
+    ep->rtt_estimate.srtt_ns = ep->late_ns = SF_NS_UNKNOWN;
     ep->is_proved = true;
 }
 

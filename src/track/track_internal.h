@@ -244,7 +244,7 @@ sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_n
 /* Forgets what is acknowledged; returns the sample, or SF_NS_UNKNOWN (Karn). */
 sf_ns sf_sent_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns);
 bool sf_sent_is_boundary(const struct sf_endpoint *ep, sf_offset offset);
-void sf_rtt_update(struct sf_endpoint *ep, sf_ns sample_ns);
+void sf_rtt_update(struct sf_rtt_estimate *estimate, sf_ns sample_ns); /* RFC 6298 §2 */
 
 /* --- drop.c -------------------------------------------------------------------------------------
  */

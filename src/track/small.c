@@ -1,0 +1,190 @@
+/* The numbers of a connection made small, and back: most are near another one that it holds, near
+ * the time of its last segment, or what they usually are. Every step can be undone whatever the
+ * numbers are; those that are not what is expected only take more octets. */
+#include "parcel.h"
+
+#include <string.h>
+
+#define END(field)   offsetof(struct sf_endpoint, field)
+#define FLOW(field)  offsetof(struct sf_flow, field)
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* A field that is not in these lists takes more octets, nothing else. */
+static const uint16_t end_times[] = {END(last_ns),
+                                     END(ts_recent_ns),
+                                     END(first_data_ns),
+                                     END(last_data_ns),
+                                     END(sightings[0].ts_ns),
+                                     END(sightings[1].ts_ns),
+                                     END(sightings[2].ts_ns),
+                                     END(sightings[3].ts_ns)};
+static const uint16_t flow_times[] = {FLOW(first_ns),    FLOW(last_ns), FLOW(syn_ns),
+                                      FLOW(syn_ack_ns),  FLOW(ack_ns),  FLOW(fin_ns),
+                                      FLOW(last_data_ns)};
+static const uint16_t flow_maybe[] = {FLOW(challenge_ns)};
+static const uint16_t end_maybe[] = {END(fin),       END(right_edge), END(sack_high), END(suspect),
+                                     END(probe_end), END(proof),      END(late_ns)};
+_Static_assert(SF_OFFSET_NONE == SF_NS_UNKNOWN, "one rule makes both small");
+
+/* Words that hold flags which are mostly set: a base and a state, both ends established ... */
+static const struct sf_flow usual_flow = {.is_scaled = true, .is_scale_known = true};
+static const struct sf_endpoint usual_end = {.mss = 1460,
+                                             .shift = 7,
+                                             .has_base = true,
+                                             .has_iss = true,
+                                             .is_proved = true,
+                                             .acked_peer_syn = true,
+                                             .syn_is_acked = true,
+                                             .acks_beyond_syn = true,
+                                             .has_window = true,
+                                             .has_wscale = true,
+                                             .is_window_scaled = true,
+                                             .has_sent = true};
+static const uint16_t flow_flags[] = {FLOW(client)};
+static const uint16_t end_flags[] = {END(base), END(dup_acks_in_row), END(print_next),
+                                     END(syn_options)};
+
+/* A number is kept as how far it is above or below another one. */
+struct difference {
+    uint16_t field, from;
+    bool is_below;
+};
+/* Each is taken from a number that is still as it was. */
+static const struct difference end_differences[] = {
+    {END(right_edge), END(snd_una), false},
+    {END(fin), END(snd_nxt), true},
+    {END(snd_una), END(snd_nxt), true},
+    {END(snd_nxt), END(unique_bytes), false},
+    {END(unique_bytes), END(payload_bytes), true},
+};
+static const struct difference flow_differences[] = {
+    {FLOW(ack_ns), FLOW(syn_ack_ns), true},
+    {FLOW(syn_ack_ns), FLOW(syn_ns), true},
+    {FLOW(syn_ns), FLOW(first_ns), true},
+};
+
+static uint64_t word_at(const void *at, size_t offset)
+{
+    uint64_t word;
+    memcpy(&word, (const char *)at + offset, sizeof word);
+    return word;
+}
+
+static void set_word(void *at, size_t offset, uint64_t word)
+{
+    memcpy((char *)at + offset, &word, sizeof word);
+}
+
+static void shrink_times(void *at, const uint16_t *fields, size_t count, sf_ns base)
+{
+    for (size_t i = 0; i < count; i++)
+        set_word(at, fields[i], sf_time_shrink((sf_ns)word_at(at, fields[i]), base));
+}
+
+static void grow_times(void *at, const uint16_t *fields, size_t count, sf_ns base)
+{
+    for (size_t i = 0; i < count; i++)
+        set_word(at, fields[i], (uint64_t)sf_time_grow(word_at(at, fields[i]), base));
+}
+
+static const uint64_t NONE = (uint64_t)SF_OFFSET_NONE;
+
+/* "None" and 0 change places. */
+static void swap_none(void *at, const uint16_t *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        set_word(at, fields[i], sf_swap(word_at(at, fields[i]), NONE, 0));
+}
+
+static void flip_usual(void *at, const void *usual, const uint16_t *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        set_word(at, fields[i], word_at(at, fields[i]) ^ word_at(usual, fields[i]));
+}
+
+/* "None" stays what it is. */
+static void subtract(void *at, const struct difference *d)
+{
+    uint64_t value = word_at(at, d->field), from = word_at(at, d->from);
+    uint64_t small = d->is_below ? from - value : value - from;
+    set_word(at, d->field, sf_swap(small, d->is_below ? from - NONE : NONE - from, NONE));
+}
+
+static void add_again(void *at, const struct difference *d)
+{
+    uint64_t from = word_at(at, d->from);
+    uint64_t small = sf_swap(word_at(at, d->field), d->is_below ? from - NONE : NONE - from, NONE);
+    set_word(at, d->field, d->is_below ? from - small : from + small);
+}
+
+/* What follows from the samples, when they are kept, is left out: its own inverse. */
+static void flip_rtt(struct sf_endpoint *ep, const struct sf_samples *rtt)
+{
+    const sf_ns *values = sf_samples_values(rtt);
+    struct sf_rtt_estimate estimate = {SF_NS_UNKNOWN, 0};
+    for (uint64_t i = 0; values != NULL && i < rtt->count; i++)
+        sf_rtt_update(&estimate, values[i]);
+    ep->rtt_estimate.srtt_ns ^= estimate.srtt_ns;
+    ep->rtt_estimate.rttvar_ns ^= estimate.rttvar_ns;
+}
+
+static void flip_windows(struct sf_endpoint *ep)
+{
+    ep->window_min ^= ep->window_now;
+    ep->window_max ^= ep->window_now;
+    ep->ttl_max ^= ep->ttl_min;
+}
+
+/* The octet after the last one that the end sent, as on the wire. */
+static uint32_t next_number(const struct sf_endpoint *ep)
+{
+    return ep->base.n + (uint32_t)ep->snd_nxt;
+}
+
+static void shrink_end(struct sf_endpoint *ep, const struct sf_samples *rtt, sf_ns base)
+{
+    flip_rtt(ep, rtt);
+    flip_windows(ep);
+    shrink_times(ep, end_times, COUNT(end_times), base);
+    for (size_t i = 0; i < COUNT(end_differences); i++)
+        subtract(ep, &end_differences[i]);
+    swap_none(ep, end_maybe, COUNT(end_maybe));
+    flip_usual(ep, &usual_end, end_flags, COUNT(end_flags));
+}
+
+static void grow_end(struct sf_endpoint *ep, sf_ns base)
+{
+    flip_usual(ep, &usual_end, end_flags, COUNT(end_flags));
+    swap_none(ep, end_maybe, COUNT(end_maybe));
+    for (size_t i = COUNT(end_differences); i-- > 0;)
+        add_again(ep, &end_differences[i]);
+    grow_times(ep, end_times, COUNT(end_times), base);
+    flip_windows(ep);
+    flip_rtt(ep, &ep->rtt);
+}
+
+void sf_numbers_shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base)
+{
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        small->ep[dir].last.ack.n -= next_number(&flow->ep[SF_FROM_1 - dir]);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        shrink_end(&small->ep[dir], &flow->ep[dir].rtt, base);
+    shrink_times(small, flow_times, COUNT(flow_times), base);
+    for (size_t i = 0; i < COUNT(flow_differences); i++)
+        subtract(small, &flow_differences[i]);
+    swap_none(small, flow_maybe, COUNT(flow_maybe));
+    flip_usual(small, &usual_flow, flow_flags, COUNT(flow_flags));
+}
+
+void sf_numbers_grow(struct sf_flow *flow, sf_ns base)
+{
+    flip_usual(flow, &usual_flow, flow_flags, COUNT(flow_flags));
+    swap_none(flow, flow_maybe, COUNT(flow_maybe));
+    for (size_t i = COUNT(flow_differences); i-- > 0;)
+        add_again(flow, &flow_differences[i]);
+    grow_times(flow, flow_times, COUNT(flow_times), base);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        grow_end(&flow->ep[dir], base);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        flow->ep[dir].last.ack.n += next_number(&flow->ep[SF_FROM_1 - dir]);
+}
