@@ -137,32 +137,34 @@ struct sf_endpoint {
 
     sf_ns idle_max_ns;
     uint64_t in_flight_max, initial_window;
-    uint32_t window_now, pushes; /* windows in octets, scaled where the scale is known */
+    uint32_t window_now, zero_windows; /* windows in octets, scaled where the scale is known */
+    uint32_t pushes, window_full;
     uint32_t segment_min, window_min;
     uint32_t segment_max, window_max;
     uint8_t print_next, ttl_min, ttl_max, checksums_tested;
     bool has_window, has_wscale, is_window_zero;
     bool is_window_scaled; /* min and max are of scaled windows */
-    sf_offset late_begin;  /* no ACK of octets from here on that were sent before late_ns may be */
-                           /* told from the wait for those sent then */
 
     uint64_t prints[SF_FINGERPRINTS]; /* of its latest packets; a place for each in sightings */
     struct sf_sighting sightings[SF_FINGERPRINTS];
 
     /* What only the opening, the close and few segments touch. */
-    uint32_t syns, syn_acks; /* syn_acks: of the syns */
-    uint32_t fins, rsts;
-    uint32_t without_ack, urgents; /* without_ack: packets that acknowledge nothing */
-    uint16_t syn_options;          /* SF_OPT_ flags of its SYN */
-    uint8_t wscale_sent;
-    uint8_t syn_flags_ecn; /* ECE and CWR of its SYN, shifted as in flags */
-    uint8_t assumed_from;  /* state before an assumption, for taking it back */
-    bool has_sent;         /* a segment other than a lone RST was seen from this end */
+    uint32_t syns, rsts;
+    uint32_t syn_acks, urgents; /* syn_acks: of the syns */
+    uint32_t fins, ecn_ece;
+    uint32_t without_ack, ecn_cwr; /* without_ack: packets that acknowledge nothing */
+    uint8_t assumed_from;          /* state before an assumption, for taking it back */
     bool acked_peer_fin, fin_acked;
-    sf_offset low;   /* first offset seen */
+    uint8_t wscale_sent;
+    uint16_t syn_options;  /* SF_OPT_ flags of its SYN */
+    uint8_t syn_flags_ecn; /* ECE and CWR of its SYN, shifted as in flags */
+    bool has_sent;         /* a segment other than a lone RST was seen from this end */
+    sf_offset low;         /* first offset seen */
     sf_offset proof; /* its ACK beyond this offset of the peer proves the assumption; or NONE */
 
     /* What few connections need. */
+    sf_offset late_begin;   /* octets from here on that were sent before late_ns may have waited */
+                            /* for those sent then: their ACK gives no sample */
     sf_offset sack_high;    /* right edge of the highest SACK block the peer sent, or NONE */
     sf_offset suspect;      /* end of a segment too far ahead to be believed at once, or NONE */
     sf_offset probe_end;    /* after an unacknowledged window probe octet, or NONE */
@@ -173,11 +175,10 @@ struct sf_endpoint {
     bool saw_mptcp, saw_fast_open;
     uint8_t resent_next;
     sf_ns zero_since_ns, zero_time_ns;
-    uint32_t ecn_ece, ecn_cwr;
     uint64_t resent_packets, resent_bytes;
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
-    uint32_t keep_alives, window_probes, zero_windows, window_full, capture_duplicates;
+    uint32_t keep_alives, window_probes, capture_duplicates;
     sf_offset resent_high; /* end of the furthest piece in the ring */
     struct sf_copy *copy;  /* the last capture duplicate, until D-SACK could say otherwise */
 };
@@ -242,14 +243,14 @@ struct sf_flow {
 
     /* opening */
     sf_ns syn_ns, syn_ack_ns, ack_ns;
-    sf_ns fin_ns;         /* of the latest first FIN of an end */
-    uint8_t first_fin;    /* enum sf_dir, 0xff: none */
-    uint8_t role_basis;   /* enum sf_role_basis */
+    sf_ns fin_ns;      /* of the latest first FIN of an end */
+    uint8_t first_fin; /* enum sf_dir, 0xff: none */
+    bool is_closed;
+    uint8_t role_basis; /* enum sf_role_basis */
+    bool has_syn_ack, has_alternative;
     bool role_needs_data; /* the first sender of data decides */
     bool is_midstream, is_simultaneous, is_split, is_fast_open, is_refused;
     bool fins_crossed;
-    bool has_syn_ack, has_alternative;
-    bool is_closed;
     bool is_opening;  /* an end is in SYN-SENT or SYN-RECEIVED */
     bool is_queued;   /* its record waits to be fetched */
     bool is_tomb;     /* its record is out, or waits: what still comes is only counted */

@@ -87,6 +87,8 @@ struct sf_judgement {
     void **view; /* slot of the views (view.h) for these addresses and ports; *view starts NULL */
 };
 
+struct sf_flow;
+
 /* What the owner of the slots does for the tracker, which packs connections that nothing touches. A
  * lone SYN is kept as its own facts only, and its slot comes into being when it is shown later. */
 struct sf_slot_keeper {
@@ -94,11 +96,11 @@ struct sf_slot_keeper {
     /* Whether that SYN, which would begin a slot, may be shown later. */
     bool (*may_wait)(const void *self, const struct sf_segment *seg);
     void (*show)(void *self, const struct sf_segment *seg, struct sf_judgement *judgement);
-    /* Packs a slot, whose times are near `base`, and gives its memory back. False, and nothing is
-     * changed, when it has to stay. */
-    bool (*pack)(void *self, void *slot, sf_ns base, struct sf_packer *packer);
-    /* The slot again, or NULL on lack of memory. */
-    void *(*unpack)(void *self, sf_ns base, struct sf_unpacker *unpacker);
+    /* Packs the slot of a flow, and gives its memory back. False, and nothing is changed, when it
+     * has to stay. */
+    bool (*pack)(void *self, const struct sf_flow *flow, struct sf_packer *packer);
+    /* The slot again, or NULL on lack of memory; the flow is as it was but for its slot. */
+    void *(*unpack)(void *self, const struct sf_flow *flow, struct sf_unpacker *unpacker);
 };
 
 struct sf_track_options {
@@ -142,7 +144,6 @@ void sf_tracker_free(struct sf_tracker *tracker);
 /* Hints that the segment's connection will be needed soon: in this order, with other work between
  * them, since each step reads what the one before has asked for. The second one tells which
  * connection the third is for, which is only a guess, or NULL. */
-struct sf_flow;
 void sf_tracker_prefetch_place(const struct sf_tracker *tracker, const struct sf_segment *seg);
 const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *tracker,
                                                const struct sf_segment *seg);

@@ -283,7 +283,7 @@ static void pack_slot(struct sf_packer *p, const struct sf_flow *flow,
 {
     uint8_t *kind = p->at;
     sf_pack_number(p, SLOT_PACKED);
-    if (flow->view != NULL && keeper->pack(keeper->self, flow->view, flow->touched_ns, p))
+    if (flow->view != NULL && keeper->pack(keeper->self, flow, p))
         return;
     p->at = kind;
     sf_pack_number(p, flow->view == NULL ? SLOT_NONE : SLOT_AT_ADDRESS);
@@ -298,7 +298,7 @@ static void unpack_slot(struct sf_unpacker *u, struct sf_flow *flow,
     if (kind == SLOT_AT_ADDRESS)
         sf_unpack_octets(u, &flow->view, sizeof flow->view);
     else if (kind == SLOT_PACKED)
-        flow->view = keeper->unpack(keeper->self, flow->touched_ns, u);
+        flow->view = keeper->unpack(keeper->self, flow, u);
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */

@@ -26,8 +26,10 @@ static const uint16_t end_maybe[] = {END(fin),       END(right_edge), END(sack_h
                                      END(probe_end), END(proof),      END(late_ns)};
 _Static_assert(SF_OFFSET_NONE == SF_NS_UNKNOWN, "one rule makes both small");
 
-/* Words that hold flags which are mostly set: a base and a state, both ends established ... */
-static const struct sf_flow usual_flow = {.is_scaled = true, .is_scale_known = true};
+/* What the words that hold flags mostly say: both ends are established, options are agreed on ...
+ */
+static const struct sf_flow usual_flow = {
+    .is_scaled = true, .is_scale_known = true, .role_basis = SF_ROLE_BY_SYN, .has_syn_ack = true};
 static const struct sf_endpoint usual_end = {.mss = 1460,
                                              .shift = 7,
                                              .has_base = true,
@@ -36,13 +38,19 @@ static const struct sf_endpoint usual_end = {.mss = 1460,
                                              .acked_peer_syn = true,
                                              .syn_is_acked = true,
                                              .acks_beyond_syn = true,
+                                             .has_ts_echoed = true,
+                                             .saw_timestamps = true,
                                              .has_window = true,
                                              .has_wscale = true,
                                              .is_window_scaled = true,
+                                             .wscale_sent = 7,
+                                             .syn_options = SF_OPT_HAS_MSS | SF_OPT_HAS_WSCALE |
+                                                            SF_OPT_HAS_SACK_PERMITTED |
+                                                            SF_OPT_HAS_TIMESTAMPS,
                                              .has_sent = true};
-static const uint16_t flow_flags[] = {FLOW(client)};
-static const uint16_t end_flags[] = {END(base), END(dup_acks_in_row), END(print_next),
-                                     END(syn_options)};
+static const uint16_t flow_flags[] = {FLOW(client), FLOW(first_fin)};
+static const uint16_t end_flags[] = {END(base), END(dup_acks_in_row), END(unheard), END(print_next),
+                                     END(assumed_from)};
 
 /* A number is kept as how far it is above or below another one. */
 struct difference {

@@ -60,7 +60,6 @@ enum sf_zeek_number {
 struct sf_zeek_end {
     uint32_t start; /* as on the wire */
     uint32_t low[SF_ZEEK_NUMBERS];
-    uint32_t gaps;
     uint8_t state, prev_state; /* enum sf_zeek_state */
     uint8_t seen;              /* letters of the history already written once */
     bool has_fin : 1;
@@ -71,6 +70,7 @@ struct sf_zeek_end {
     bool is_seen : 1; /* sent a packet in its present role */
     /* A segment without, with payload says nothing new to the history nor to completeness. */
     bool has_sent_ack : 1, has_sent_data : 1;
+    uint32_t gaps;
     uint64_t ip_bytes;
 };
 

@@ -1,4 +1,5 @@
 /* A slot as few octets, for a connection that nothing touches; and a lone SYN shown late. */
+#include "synfin/flow.h"
 #include "view_internal.h"
 
 /* What has lists stays as it is. */
@@ -20,74 +21,112 @@ static uint32_t unzigzag(uint32_t n)
     return n >> 1 ^ (0 - (n & 1));
 }
 
-/* Most numbers of an end are near another one. */
-static void shrink_end(struct sf_zeek_end *end)
+/* What the tracker knows of the sender's numbers: those of the views are mostly the same. */
+struct known {
+    uint32_t start, last, ack, packets;
+    uint64_t ip_bytes;
+};
+
+static struct known known_of(const struct sf_endpoint *ep)
 {
-    uint32_t *low = end->low;
-    low[SF_ZEEK_LAST] -= end->start;
-    low[SF_ZEEK_ACK] -= end->start;
-    low[SF_ZEEK_DELIVERED] = zigzag(low[SF_ZEEK_LAST] - low[SF_ZEEK_DELIVERED]);
-    low[SF_ZEEK_TRIMMED] = zigzag(low[SF_ZEEK_ACK] - low[SF_ZEEK_TRIMMED]);
-    if (end->has_fin)
-        low[SF_ZEEK_FIN] = zigzag(low[SF_ZEEK_LAST] - low[SF_ZEEK_FIN]);
+    return (struct known){.start = ep->base.n,
+                          .last = (uint32_t)ep->snd_nxt,
+                          .ack = (uint32_t)ep->snd_una,
+                          .packets = (uint32_t)ep->packets,
+                          .ip_bytes = ep->ip_bytes};
 }
 
-static void grow_end(struct sf_zeek_end *end)
+static void shrink_end(struct sf_zeek_end *end, const struct sf_endpoint *ep)
 {
-    uint32_t *low = end->low;
+    const struct known known = known_of(ep);
+    uint32_t *low = end->low, fin = end->has_fin; /* its octet is none of the stream's */
+    low[SF_ZEEK_LAST] -= end->start;
+    low[SF_ZEEK_ACK] -= end->start;
+    low[SF_ZEEK_DELIVERED] = zigzag(low[SF_ZEEK_LAST] - fin - low[SF_ZEEK_DELIVERED]);
+    low[SF_ZEEK_TRIMMED] = zigzag(low[SF_ZEEK_ACK] - fin - low[SF_ZEEK_TRIMMED]);
     if (end->has_fin)
-        low[SF_ZEEK_FIN] = low[SF_ZEEK_LAST] - unzigzag(low[SF_ZEEK_FIN]);
-    low[SF_ZEEK_TRIMMED] = low[SF_ZEEK_ACK] - unzigzag(low[SF_ZEEK_TRIMMED]);
-    low[SF_ZEEK_DELIVERED] = low[SF_ZEEK_LAST] - unzigzag(low[SF_ZEEK_DELIVERED]);
+        low[SF_ZEEK_FIN] = zigzag(low[SF_ZEEK_LAST] - fin - low[SF_ZEEK_FIN]);
+    low[SF_ZEEK_LAST] = zigzag(low[SF_ZEEK_LAST] - known.last);
+    low[SF_ZEEK_ACK] = zigzag(low[SF_ZEEK_ACK] - known.ack);
+    low[SF_ZEEK_PACKETS] -= known.packets;
+    end->ip_bytes -= known.ip_bytes;
+    end->start -= known.start;
+}
+
+static void grow_end(struct sf_zeek_end *end, const struct sf_endpoint *ep)
+{
+    const struct known known = known_of(ep);
+    uint32_t *low = end->low, fin = end->has_fin; /* its octet is none of the stream's */
+    end->start += known.start;
+    end->ip_bytes += known.ip_bytes;
+    low[SF_ZEEK_PACKETS] += known.packets;
+    low[SF_ZEEK_ACK] = known.ack + unzigzag(low[SF_ZEEK_ACK]);
+    low[SF_ZEEK_LAST] = known.last + unzigzag(low[SF_ZEEK_LAST]);
+    if (end->has_fin)
+        low[SF_ZEEK_FIN] = low[SF_ZEEK_LAST] - fin - unzigzag(low[SF_ZEEK_FIN]);
+    low[SF_ZEEK_TRIMMED] = low[SF_ZEEK_ACK] - fin - unzigzag(low[SF_ZEEK_TRIMMED]);
+    low[SF_ZEEK_DELIVERED] = low[SF_ZEEK_LAST] - fin - unzigzag(low[SF_ZEEK_DELIVERED]);
     low[SF_ZEEK_ACK] += end->start;
     low[SF_ZEEK_LAST] += end->start;
 }
 
-static void shrink(struct sf_view_slot *slot, sf_ns base)
+/* How a usual history goes: its own inverse. */
+static void flip_history(struct sf_zeek_conn *conn)
+{
+    static const char usual[] = "ShADadFf";
+    for (unsigned i = 0; i < conn->history_len && i < sizeof usual - 1; i++)
+        conn->history[i] ^= usual[i];
+}
+
+static void shrink(struct sf_view_slot *slot, const struct sf_flow *flow)
 {
     struct sf_zeek_conn *conn = &slot->zeek;
-    conn->start_ns = (sf_ns)sf_time_shrink(conn->start_ns, base);
-    conn->last_ns = (sf_ns)sf_time_shrink(conn->last_ns, base);
-    conn->due_ns = (sf_ns)sf_time_shrink(conn->due_ns, base);
+    flip_history(conn);
+    conn->start_ns = (sf_ns)sf_time_shrink(conn->start_ns, flow->first_ns);
+    conn->last_ns = (sf_ns)sf_time_shrink(conn->last_ns, flow->last_ns);
+    conn->due_ns = (sf_ns)sf_time_shrink(conn->due_ns, flow->last_ns);
     slot->wire.first_packet -= conn->first_packet;
+    conn->first_packet -= flow->first_packet;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         slot->wire.base[dir] -= conn->end[dir].start;
-        shrink_end(&conn->end[dir]);
+        shrink_end(&conn->end[dir], &flow->ep[dir]);
     }
 }
 
-static void grow(struct sf_view_slot *slot, sf_ns base)
+static void grow(struct sf_view_slot *slot, const struct sf_flow *flow)
 {
     struct sf_zeek_conn *conn = &slot->zeek;
-    conn->start_ns = sf_time_grow((uint64_t)conn->start_ns, base);
-    conn->last_ns = sf_time_grow((uint64_t)conn->last_ns, base);
-    conn->due_ns = sf_time_grow((uint64_t)conn->due_ns, base);
+    flip_history(conn);
+    conn->start_ns = sf_time_grow((uint64_t)conn->start_ns, flow->first_ns);
+    conn->last_ns = sf_time_grow((uint64_t)conn->last_ns, flow->last_ns);
+    conn->due_ns = sf_time_grow((uint64_t)conn->due_ns, flow->last_ns);
+    conn->first_packet += flow->first_packet;
     slot->wire.first_packet += conn->first_packet;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        grow_end(&conn->end[dir], &flow->ep[dir]);
         slot->wire.base[dir] += conn->end[dir].start;
-        grow_end(&conn->end[dir]);
     }
 }
 
-static bool pack(void *self, void *slot, sf_ns base, struct sf_packer *packer)
+static bool pack(void *self, const struct sf_flow *flow, struct sf_packer *packer)
 {
     struct sf_views *views = self;
-    struct sf_view_slot small = *(const struct sf_view_slot *)slot;
+    struct sf_view_slot small = *(const struct sf_view_slot *)flow->view;
     struct sf_view_rare *rare = small.rare;
     if (has_lists(rare))
         return false;
-    shrink(&small, base);
+    shrink(&small, flow);
     sf_pack_number(packer, rare != NULL);
     sf_pack_struct(packer, &small, offsetof(struct sf_view_slot, rare));
     if (rare != NULL) {
         sf_pack_struct(packer, rare, sizeof *rare);
         sf_pool_give(&views->rares, rare);
     }
-    sf_pool_give(&views->slots, slot);
+    sf_pool_give(&views->slots, flow->view);
     return true;
 }
 
-static void *unpack(void *self, sf_ns base, struct sf_unpacker *unpacker)
+static void *unpack(void *self, const struct sf_flow *flow, struct sf_unpacker *unpacker)
 {
     struct sf_views *views = self;
     struct sf_view_slot *slot = sf_pool_take(&views->slots);
@@ -95,7 +134,7 @@ static void *unpack(void *self, sf_ns base, struct sf_unpacker *unpacker)
         return NULL;
     bool has_rare = sf_unpack_number(unpacker) != 0;
     sf_unpack_struct(unpacker, slot, offsetof(struct sf_view_slot, rare));
-    grow(slot, base);
+    grow(slot, flow);
     if (!has_rare)
         return slot;
     if (sf_view_take_rare(views, slot) != NULL) {

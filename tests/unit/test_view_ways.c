@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "synfin/flow.h"
 #include "synfin/pack.h"
 #include "synfin/view.h"
 
@@ -131,11 +132,12 @@ static void pack_and_unpack(struct story *story)
     uint8_t octets[PARCEL_MAX];
     struct sf_packer packer = {octets, octets + sizeof octets, false};
     struct sf_slot_keeper keeper = sf_views_keeper(story->views);
-    if (story->slot == NULL || !keeper.pack(keeper.self, story->slot, story->now_ns, &packer))
+    struct sf_flow flow = {.view = story->slot, .first_ns = SF_SEC, .last_ns = story->now_ns};
+    if (story->slot == NULL || !keeper.pack(keeper.self, &flow, &packer))
         return;
     assert_false(packer.is_full);
     struct sf_unpacker unpacker = {octets};
-    story->slot = keeper.unpack(keeper.self, story->now_ns, &unpacker);
+    story->slot = keeper.unpack(keeper.self, &flow, &unpacker);
     assert_ptr_equal(unpacker.at, packer.at);
 }
 
