@@ -327,8 +327,8 @@ static void cut_end(struct sf_endpoint *ep, sf_ns base, sf_ns now)
         ep->response = (struct sf_samples){0};
 }
 
-/* A copy of the flow without what is packed elsewhere, its numbers made small. */
-static void shrink(const struct sf_flow *flow, sf_ns now, struct sf_flow *out)
+/* A copy of the flow without what is packed elsewhere. */
+static void cut(const struct sf_flow *flow, sf_ns now, struct sf_flow *out)
 {
     *out = *flow;
     memset(&out->key, 0, sizeof out->key);
@@ -346,7 +346,6 @@ static void shrink(const struct sf_flow *flow, sf_ns now, struct sf_flow *out)
     }
     cut_end(&out->ep[0], flow->touched_ns, now);
     cut_end(&out->ep[1], flow->touched_ns, now);
-    sf_numbers_shrink(out, flow, flow->touched_ns);
 }
 
 /* What lies at an address belongs to the parcel from now on. */
@@ -376,12 +375,12 @@ void sf_flow_pack(struct sf_packer *p, struct sf_flow *flow, sf_ns now,
                   const struct sf_slot_keeper *keeper)
 {
     struct sf_flow small;
-    shrink(flow, now, &small);
+    cut(flow, now, &small);
     unsigned form = form_of(&flow->key), waiting = flow->pending != NULL ? HAS_WAITING : 0;
     sf_pack_octets(p, &(uint8_t){(uint8_t)(form | waiting)}, 1);
     pack_key(p, &flow->key, form);
     sf_pack_number(p, flow->id);
-    sf_pack_struct(p, &small, sizeof small);
+    sf_numbers_pack(p, &small, flow, flow->touched_ns);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         const struct sf_endpoint *ep = &flow->ep[dir];
         if (small.ep[dir].sent == NULL)
@@ -476,7 +475,7 @@ void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
     struct sf_flow_key key;
     unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
     uint64_t id = sf_unpack_number(&u);
-    sf_unpack_struct(&u, flow, sizeof *flow);
+    sf_numbers_unpack(&u, flow);
     flow->key = key;
     flow->hash = parcel->hash;
     flow->id = id;

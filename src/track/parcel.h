@@ -36,9 +36,11 @@ void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
                     const struct sf_slot_keeper *keeper);
 
 /* small.c: the numbers of `small`, a copy of `flow` that has lost what is packed elsewhere, are
- * made small, and as they were again once its samples are there. `base`: a time that most are near.
- */
-void sf_numbers_shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base);
+ * made small and packed; `base` is a time that most are near. Read back, they are small until the
+ * samples are there. */
+void sf_numbers_pack(struct sf_packer *packer, struct sf_flow *small, const struct sf_flow *flow,
+                     sf_ns base);
+void sf_numbers_unpack(struct sf_unpacker *unpacker, struct sf_flow *flow);
 void sf_numbers_grow(struct sf_flow *flow, sf_ns base);
 
 #endif

@@ -59,11 +59,9 @@ struct difference {
 };
 /* Each is taken from a number that is still as it was. */
 static const struct difference end_differences[] = {
-    {END(right_edge), END(snd_una), false},
-    {END(fin), END(snd_nxt), true},
-    {END(snd_una), END(snd_nxt), true},
-    {END(snd_nxt), END(unique_bytes), false},
-    {END(unique_bytes), END(payload_bytes), true},
+    {END(ts_recent_ns), END(last_ns), false}, {END(right_edge), END(snd_una), false},
+    {END(fin), END(snd_nxt), true},           {END(snd_una), END(snd_nxt), true},
+    {END(snd_nxt), END(unique_bytes), false}, {END(unique_bytes), END(payload_bytes), true},
 };
 static const struct difference flow_differences[] = {
     {FLOW(ack_ns), FLOW(syn_ack_ns), true},
@@ -110,19 +108,33 @@ static void flip_usual(void *at, const void *usual, const uint16_t *fields, size
         set_word(at, fields[i], word_at(at, fields[i]) ^ word_at(usual, fields[i]));
 }
 
-/* "None" stays what it is. */
+/* How far a number is above another one; "none" stays what it is. */
+static uint64_t above(uint64_t value, uint64_t from)
+{
+    return sf_swap(value - from, NONE - from, NONE);
+}
+
+static uint64_t from_above(uint64_t small, uint64_t from)
+{
+    return sf_swap(small, NONE - from, NONE) + from;
+}
+
+/* The same below it: its own inverse. */
+static uint64_t below(uint64_t value, uint64_t from)
+{
+    return sf_swap(from - value, from - NONE, NONE);
+}
+
 static void subtract(void *at, const struct difference *d)
 {
     uint64_t value = word_at(at, d->field), from = word_at(at, d->from);
-    uint64_t small = d->is_below ? from - value : value - from;
-    set_word(at, d->field, sf_swap(small, d->is_below ? from - NONE : NONE - from, NONE));
+    set_word(at, d->field, d->is_below ? below(value, from) : above(value, from));
 }
 
 static void add_again(void *at, const struct difference *d)
 {
-    uint64_t from = word_at(at, d->from);
-    uint64_t small = sf_swap(word_at(at, d->field), d->is_below ? from - NONE : NONE - from, NONE);
-    set_word(at, d->field, d->is_below ? from - small : from + small);
+    uint64_t small = word_at(at, d->field), from = word_at(at, d->from);
+    set_word(at, d->field, d->is_below ? below(small, from) : from_above(small, from));
 }
 
 /* What follows from the samples, when they are kept, is left out: its own inverse. */
@@ -143,10 +155,31 @@ static void flip_windows(struct sf_endpoint *ep)
     ep->ttl_max ^= ep->ttl_min;
 }
 
-/* The octet after the last one that the end sent, as on the wire. */
-static uint32_t next_number(const struct sf_endpoint *ep)
+/* What the end sent last, by what it and its peer have told before. Both are as they were. */
+
+static uint32_t expected_ack(const struct sf_endpoint *peer)
 {
-    return ep->base.n + (uint32_t)ep->snd_nxt;
+    return peer->base.n + (uint32_t)peer->snd_nxt;
+}
+
+static uint16_t expected_window(const struct sf_endpoint *ep)
+{
+    return (uint16_t)(ep->window_now >> (ep->is_window_scaled ? ep->shift & 0x1f : 0));
+}
+
+static void shrink_last(struct sf_endpoint *small, const struct sf_endpoint *ep,
+                        const struct sf_endpoint *peer)
+{
+    small->last.ack.n -= expected_ack(peer);
+    small->last.window ^= expected_window(ep);
+    small->right_edge = (sf_offset)above((uint64_t)ep->right_edge, peer->window_now);
+}
+
+static void grow_last(struct sf_endpoint *ep, const struct sf_endpoint *peer)
+{
+    ep->last.ack.n += expected_ack(peer);
+    ep->last.window ^= expected_window(ep);
+    ep->right_edge = (sf_offset)from_above((uint64_t)ep->right_edge, peer->window_now);
 }
 
 static void shrink_end(struct sf_endpoint *ep, const struct sf_samples *rtt, sf_ns base)
@@ -171,10 +204,10 @@ static void grow_end(struct sf_endpoint *ep, sf_ns base)
     flip_rtt(ep, &ep->rtt);
 }
 
-void sf_numbers_shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base)
+static void shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base)
 {
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        small->ep[dir].last.ack.n -= next_number(&flow->ep[SF_FROM_1 - dir]);
+        shrink_last(&small->ep[dir], &flow->ep[dir], &flow->ep[SF_FROM_1 - dir]);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         shrink_end(&small->ep[dir], &flow->ep[dir].rtt, base);
     shrink_times(small, flow_times, COUNT(flow_times), base);
@@ -194,5 +227,85 @@ void sf_numbers_grow(struct sf_flow *flow, sf_ns base)
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         grow_end(&flow->ep[dir], base);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        flow->ep[dir].last.ack.n += next_number(&flow->ep[SF_FROM_1 - dir]);
+        grow_last(&flow->ep[dir], &flow->ep[SF_FROM_1 - dir]);
+}
+
+/* Words that are mostly not 0 after that are packed together, before all others: those take little
+ * room and time. */
+static const uint16_t flow_often[] = {
+    FLOW(client), FLOW(first_ns), FLOW(first_packet), FLOW(last_ns),      FLOW(syn_ack_ns),
+    FLOW(ack_ns), FLOW(fin_ns),   FLOW(first_fin),    FLOW(change_count), FLOW(last_data_ns)};
+static const uint16_t end_often[] = {END(base),
+                                     END(dup_acks_in_row),
+                                     END(sent_count),
+                                     END(snd_nxt),
+                                     END(right_edge),
+                                     END(ts_echoed),
+                                     END(fin),
+                                     END(last_ns),
+                                     END(ts_recent_ns),
+                                     END(last),
+                                     END(last.ip_id),
+                                     END(packets),
+                                     END(ip_bytes),
+                                     END(payload_bytes),
+                                     END(data_packets),
+                                     END(pure_acks),
+                                     END(first_data_ns),
+                                     END(last_data_ns),
+                                     END(idle_max_ns),
+                                     END(in_flight_max),
+                                     END(initial_window),
+                                     END(window_now),
+                                     END(pushes),
+                                     END(segment_min),
+                                     END(segment_max),
+                                     END(print_next),
+                                     END(syns),
+                                     END(syn_acks),
+                                     END(fins),
+                                     END(without_ack),
+                                     END(assumed_from)};
+enum { OFTEN = COUNT(flow_often) + SF_DIR_COUNT * COUNT(end_often) };
+_Static_assert(OFTEN % 8 == 0, "whole blocks of pack.c");
+
+/* Words change places with zeros. */
+static uint64_t *take_words(void *at, const uint16_t *fields, size_t count, uint64_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        *out++ = word_at(at, fields[i]);
+        set_word(at, fields[i], 0);
+    }
+    return out;
+}
+
+static const uint64_t *put_words(void *at, const uint16_t *fields, size_t count,
+                                 const uint64_t *words)
+{
+    for (size_t i = 0; i < count; i++)
+        set_word(at, fields[i], *words++);
+    return words;
+}
+
+void sf_numbers_pack(struct sf_packer *p, struct sf_flow *small, const struct sf_flow *flow,
+                     sf_ns base)
+{
+    uint64_t often[OFTEN], *next = often;
+    shrink(small, flow, base);
+    next = take_words(small, flow_often, COUNT(flow_often), next);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        next = take_words(&small->ep[dir], end_often, COUNT(end_often), next);
+    sf_pack_struct(p, often, sizeof often);
+    sf_pack_struct(p, small, sizeof *small);
+}
+
+void sf_numbers_unpack(struct sf_unpacker *u, struct sf_flow *flow)
+{
+    uint64_t often[OFTEN];
+    const uint64_t *next = often;
+    sf_unpack_struct(u, often, sizeof often);
+    sf_unpack_struct(u, flow, sizeof *flow);
+    next = put_words(flow, flow_often, COUNT(flow_often), next);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        next = put_words(&flow->ep[dir], end_often, COUNT(end_often), next);
 }
