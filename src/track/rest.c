@@ -316,14 +316,54 @@ uint64_t sf_rest_memory(const struct sf_tracker *t)
 /* A connection to be reported. Lone SYNs are not among them: their row is in order of id. */
 struct sf_last {
     uint64_t id;
-    struct sf_flow *flow; /* NULL: it rests */
-    uint64_t ref;
+    uint64_t place; /* a flow's address, or where a parcel lies: then the lowest bit is set */
 };
 
-static int by_id(const void *a, const void *b)
+static struct sf_last last_of_flow(const struct sf_flow *flow)
 {
-    const struct sf_last *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
+    return (struct sf_last){flow->id, (uintptr_t)flow};
+}
+
+static struct sf_last last_of_parcel(const struct sf_parcel *parcel)
+{
+    return (struct sf_last){sf_parcel_id(parcel), parcel->ref << 1 | 1};
+}
+
+static struct sf_flow *flow_of_last(struct sf_tracker *t, const struct sf_last *last)
+{
+    struct sf_parcel parcel;
+    if (!(last->place & 1))
+        return (struct sf_flow *)(uintptr_t)last->place;
+    sf_shelf_at(t->shelf, last->place >> 1, &parcel);
+    return wake(t, &parcel);
+}
+
+/* By id, in place: qsort() would take as much memory again just when most is in use. Those with
+ * `bit` go behind those without, then each part is sorted by the bits below it. */
+static void sort_last(struct sf_last *last, size_t count, uint64_t bit)
+{
+    size_t low = 0, high = count;
+    if (count < 2 || bit == 0)
+        return;
+    while (low < high) {
+        struct sf_last at_low = last[low];
+        if (!(at_low.id & bit)) {
+            low++;
+            continue;
+        }
+        last[low] = last[--high];
+        last[high] = at_low;
+    }
+    sort_last(last, low, bit >> 1);
+    sort_last(last + low, count - low, bit >> 1);
+}
+
+static uint64_t highest_bit(const struct sf_last *last, size_t count)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < count; i++)
+        any |= last[i].id;
+    return any == 0 ? 0 : UINT64_C(1) << (63 - __builtin_clzll(any));
 }
 
 static size_t list_resting(const struct sf_tracker *t, struct sf_last *last)
@@ -333,7 +373,7 @@ static size_t list_resting(const struct sf_tracker *t, struct sf_last *last)
         struct sf_parcel parcel;
         bool is_one = sf_shelf_oldest(t->shelf, (enum sf_shelf_row)row, &parcel);
         for (; is_one; is_one = sf_shelf_next(t->shelf, &parcel, &parcel))
-            last[count++] = (struct sf_last){.id = sf_parcel_id(&parcel), .ref = parcel.ref};
+            last[count++] = last_of_parcel(&parcel);
     }
     return count;
 }
@@ -365,10 +405,10 @@ int sf_rest_begin_last(struct sf_tracker *t)
     }
     sf_flow_table_all(t->table, flows);
     for (size_t i = 0; i < unpacked; i++)
-        t->last[i] = (struct sf_last){.id = flows[i]->id, .flow = flows[i]};
+        t->last[i] = last_of_flow(flows[i]);
     free(flows);
     list_resting(t, t->last + unpacked);
-    qsort(t->last, count, sizeof *t->last, by_id);
+    sort_last(t->last, count, highest_bit(t->last, count));
     t->last_count = count;
     sf_shelf_settle(t->shelf);
     return 0;
@@ -392,10 +432,7 @@ static struct sf_flow *next_last(struct sf_tracker *t)
         (last == NULL || sf_parcel_id(&parcel) < last->id))
         return wake(t, &parcel);
     t->last_at++;
-    if (last->flow != NULL)
-        return last->flow;
-    sf_shelf_at(t->shelf, last->ref, &parcel);
-    return wake(t, &parcel);
+    return flow_of_last(t, last);
 }
 
 struct sf_flow *sf_rest_last(struct sf_tracker *t)
