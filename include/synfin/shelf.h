@@ -11,7 +11,7 @@
 
 struct sf_shelf;
 
-/* Rows of the shelf, each in the order of putting: lone SYNs, then as the lists of flow_table.h. */
+/* Rows of the shelf: lone SYNs, then as the lists of flow_table.h. */
 enum sf_shelf_row {
     SF_SHELF_SYNS,
     SF_SHELF_EMBRYONIC,
@@ -26,17 +26,19 @@ struct sf_parcel {
     enum sf_shelf_row row;
     uint64_t hash;
     uint64_t packet; /* last one of the connection, below 2^46 */
-    sf_ns ns;        /* when it was touched last: each row is in its order */
+    sf_ns ns;        /* when it was touched last */
     const uint8_t *octets;
     size_t len;   /* may come back rounded up */
     uint64_t ref; /* place on the shelf, set by it */
 };
 
-/* NULL on lack of memory. */
-struct sf_shelf *sf_shelf_new(void);
+/* NULL on lack of memory. A row keeps the order in which parcels are put, unless its bit is set in
+ * `loose_rows`: then a parcel goes where another one has left room. */
+struct sf_shelf *sf_shelf_new(unsigned loose_rows);
 void sf_shelf_free(struct sf_shelf *shelf);
 
-/* Puts a copy at the newest end of its row. 0, or -1 on lack of memory. */
+/* Puts a copy into its row, at the newest end where there is an order. 0, or -1 on lack of memory.
+ */
 int sf_shelf_put(struct sf_shelf *shelf, const struct sf_parcel *parcel);
 
 /* The parcel of that hash for which `is` holds. Octets given out stay valid until something is put
@@ -53,10 +55,10 @@ void sf_shelf_prefetch_parcel(const struct sf_shelf *shelf, uint64_t hash);
 /* Takes a parcel, just given out, off the shelf. */
 void sf_shelf_take(struct sf_shelf *shelf, const struct sf_parcel *parcel);
 
-/* The parcel of the row that was put first. */
+/* The parcel of the row that was put first, or of a loose row, some parcel. */
 bool sf_shelf_oldest(const struct sf_shelf *shelf, enum sf_shelf_row row, struct sf_parcel *out);
 
-/* The one put after `parcel` in its row. */
+/* The one put after `parcel` in its row; of a loose row, the next one of all. */
 bool sf_shelf_next(const struct sf_shelf *shelf, const struct sf_parcel *parcel,
                    struct sf_parcel *out);
 

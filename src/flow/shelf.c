@@ -1,8 +1,9 @@
 /* Parcels lie in chunks, in the order of their rows; a table of open addressing finds them. uthash
  * takes 56 octets for an entry and its chains a cache miss a link: here a parcel takes 8 to 16
  * octets in the table, and those that it does not find cost one miss. Chunks that many parcels have
- * left are joined with their neighbours, so that at least three eighths of the octets are in use.
- */
+ * left are joined with their neighbours, so that at least three eighths of the octets are in use;
+ * in a loose row the next parcel of about that size takes a hole, and where holes add up to an
+ * eighth the oldest chunk is cleared, so that at least seven eighths are. */
 #include "synfin/shelf.h"
 
 #include <assert.h>
@@ -12,6 +13,10 @@
 #include "synfin/pack.h"
 
 enum { CHUNK = 1 << 16, UNIT = 4, PLACE_BITS = 14, REF_BITS = 36, FIRST_SLOTS = 64 };
+/* Of holes: their sizes are multiples of STEP octets, larger ones than LARGEST are not filled, and
+ * a parcel looks at so many sizes from its own on; but once only, since then it counts as so large.
+ */
+enum { STEP = 16, LARGEST = 1024, SIZES = LARGEST / STEP + 1, SIZES_AROUND = 3 };
 _Static_assert(CHUNK / UNIT == 1 << PLACE_BITS, "a place within a chunk has so many bits");
 
 /* Stands before the octets of a parcel; read and written by memcpy, since it is not aligned. */
@@ -34,6 +39,14 @@ struct row {
     struct chunk *oldest, *newest;
     sf_ns newest_ns;
     size_t count;
+    bool is_loose;
+    uint64_t used, hole_octets; /* of a loose row */
+    uint64_t holes[SIZES];      /* the first hole of each size: a reference, 0: none */
+};
+
+/* Stands behind the head of a hole that may be filled. */
+struct links {
+    uint64_t next, previous; /* references, 0: none */
 };
 
 /* A slot: 28 bits of the hash, which also tell where it belongs, and a reference: index of the
@@ -99,14 +112,16 @@ static uint32_t octets_of(const struct head *head)
     return (uint32_t)head->units * UNIT;
 }
 
-struct sf_shelf *sf_shelf_new(void)
+struct sf_shelf *sf_shelf_new(unsigned loose_rows)
 {
     struct sf_shelf *shelf = calloc(1, sizeof *shelf);
     if (shelf == NULL)
         return NULL;
     shelf->free_index = 1;
-    for (int row = 0; row < SF_SHELF_ROW_COUNT; row++)
+    for (unsigned row = 0; row < SF_SHELF_ROW_COUNT; row++) {
         shelf->rows[row].newest_ns = SF_NS_UNKNOWN;
+        shelf->rows[row].is_loose = loose_rows >> row & 1;
+    }
     return shelf;
 }
 
@@ -279,6 +294,76 @@ static bool join(struct sf_shelf *shelf, struct row *row, struct chunk *older)
     return true;
 }
 
+/* --- holes of loose rows ---------------------------------------------------------------------- */
+
+static struct links links_at(const struct sf_shelf *shelf, uint64_t ref)
+{
+    struct links links;
+    memcpy(&links, chunk_of(shelf, ref)->octets + offset_of(ref) + sizeof(struct head),
+           sizeof links);
+    return links;
+}
+
+static void set_links(struct sf_shelf *shelf, uint64_t ref, const struct links *links)
+{
+    memcpy(chunk_of(shelf, ref)->octets + offset_of(ref) + sizeof(struct head), links,
+           sizeof *links);
+}
+
+static void link_hole(struct sf_shelf *shelf, struct row *row, uint64_t ref, uint32_t octets)
+{
+    row->hole_octets += octets;
+    if (octets > LARGEST)
+        return;
+    struct links links = {.next = row->holes[octets / STEP]};
+    row->holes[octets / STEP] = ref;
+    set_links(shelf, ref, &links);
+    if (links.next == 0)
+        return;
+    struct links after = links_at(shelf, links.next);
+    after.previous = ref;
+    set_links(shelf, links.next, &after);
+}
+
+static void unlink_hole(struct sf_shelf *shelf, struct row *row, uint64_t ref, uint32_t octets)
+{
+    row->hole_octets -= octets;
+    if (octets > LARGEST)
+        return;
+    const struct links links = links_at(shelf, ref);
+    if (links.previous == 0) {
+        row->holes[octets / STEP] = links.next;
+    } else {
+        struct links before = links_at(shelf, links.previous);
+        before.next = links.next;
+        set_links(shelf, links.previous, &before);
+    }
+    if (links.next == 0)
+        return;
+    struct links after = links_at(shelf, links.next);
+    after.previous = links.previous;
+    set_links(shelf, links.next, &after);
+}
+
+/* A place for so many octets, or somewhat more: then *octets says so. */
+static struct chunk *take_hole(struct sf_shelf *shelf, struct row *row, unsigned sizes,
+                               uint32_t *octets, uint32_t *at)
+{
+    for (uint32_t size = *octets; sizes > 0 && size <= LARGEST; size += STEP, sizes--) {
+        uint64_t ref = row->holes[size / STEP];
+        if (ref == 0)
+            continue;
+        struct chunk *chunk = chunk_of(shelf, ref);
+        unlink_hole(shelf, row, ref, size);
+        *octets = size;
+        *at = offset_of(ref);
+        if (*at < chunk->first)
+            chunk->first = *at;
+        return chunk;
+    }
+    return NULL;
+}
+
 /* --- parcels --------------------------------------------------------------------------------- */
 
 static void describe(const struct chunk *chunk, uint32_t offset, struct sf_parcel *out)
@@ -293,33 +378,69 @@ static void describe(const struct chunk *chunk, uint32_t offset, struct sf_parce
                               .ref = ref_at(chunk, offset)};
 }
 
-int sf_shelf_put(struct sf_shelf *shelf, const struct sf_parcel *parcel)
+/* At the newest end. */
+static struct chunk *take_end(struct sf_shelf *shelf, struct row *row, uint32_t octets,
+                              uint32_t *at)
 {
-    assert(parcel->len <= SF_PARCEL_MAX);
-    struct row *row = &shelf->rows[parcel->row];
     struct chunk *chunk = row->newest;
-    uint32_t units = (uint32_t)((sizeof(struct head) + parcel->len + UNIT - 1) / UNIT);
+    if (chunk == NULL || CHUNK - chunk->used < octets)
+        chunk = add_chunk(shelf, row);
+    if (chunk == NULL)
+        return NULL;
+    *at = chunk->used;
+    chunk->used += octets;
+    shelf->octets += octets;
+    row->used += octets;
+    return chunk;
+}
+
+static uint32_t round_up(size_t octets, uint32_t to)
+{
+    return (uint32_t)((octets + to - 1) / to * to);
+}
+
+/* Of a loose row, a hole must have room for its links. */
+static uint32_t octets_wanted(const struct row *row, size_t len)
+{
+    const size_t least = sizeof(struct head) + sizeof(struct links);
+    size_t octets = sizeof(struct head) + len;
+    if (!row->is_loose)
+        return round_up(octets, UNIT);
+    return round_up(octets < least ? least : octets, STEP);
+}
+
+/* In a loose row, it takes a hole of one of so many sizes. */
+static int put(struct sf_shelf *shelf, const struct sf_parcel *parcel, unsigned sizes)
+{
+    struct row *row = &shelf->rows[parcel->row];
+    uint32_t octets = octets_wanted(row, parcel->len), offset = 0;
     if (grow_slots(shelf) != 0)
         return -1;
-    if (chunk == NULL || CHUNK - chunk->used < units * UNIT)
-        chunk = add_chunk(shelf, row);
+    bool may_fill = row->is_loose && !shelf->is_settled;
+    struct chunk *chunk = may_fill ? take_hole(shelf, row, sizes, &octets, &offset) : NULL;
+    if (chunk == NULL)
+        chunk = take_end(shelf, row, octets, &offset);
     if (chunk == NULL)
         return -1;
     struct head head = {.hash = parcel->hash,
                         .packet = parcel->packet & ((UINT64_C(1) << 46) - 1),
                         .row = parcel->row,
-                        .units = units & 0x3fff,
+                        .units = octets / UNIT & 0x3fff,
                         .ns = parcel->ns};
-    uint8_t *at = chunk->octets + chunk->used;
+    uint8_t *at = chunk->octets + offset;
     memcpy(at, &head, sizeof head);
     memcpy(at + sizeof head, parcel->octets, parcel->len);
-    insert_slot(shelf, slot_of(parcel->hash, ref_at(chunk, chunk->used)));
-    chunk->used += units * UNIT;
-    chunk->live += units * UNIT;
-    shelf->octets += units * UNIT;
+    insert_slot(shelf, slot_of(parcel->hash, ref_at(chunk, offset)));
+    chunk->live += octets;
     row->newest_ns = parcel->ns;
     row->count++;
     return 0;
+}
+
+int sf_shelf_put(struct sf_shelf *shelf, const struct sf_parcel *parcel)
+{
+    assert(parcel->len <= SF_PARCEL_MAX);
+    return put(shelf, parcel, SIZES_AROUND);
 }
 
 bool sf_shelf_find(const struct sf_shelf *shelf, uint64_t hash,
@@ -341,6 +462,67 @@ bool sf_shelf_find(const struct sf_shelf *shelf, uint64_t hash,
     return false;
 }
 
+/* The holes of a chunk are no longer filled, or are again. */
+static void for_each_hole(struct sf_shelf *shelf, struct row *row, struct chunk *chunk,
+                          void (*change)(struct sf_shelf *, struct row *, uint64_t, uint32_t))
+{
+    for (uint32_t at = chunk->first; at < chunk->used;) {
+        struct head head = head_at(chunk, at);
+        if (head.is_gone)
+            change(shelf, row, ref_at(chunk, at), octets_of(&head));
+        at += octets_of(&head);
+    }
+}
+
+/* Moves what is left in the oldest chunk of a loose row elsewhere. Without memory some of it
+ * stays. */
+static void clear_oldest(struct sf_shelf *shelf, struct row *row)
+{
+    struct chunk *chunk = row->oldest;
+    for_each_hole(shelf, row, chunk, unlink_hole);
+    while (chunk->first < chunk->used) {
+        struct head head = head_at(chunk, chunk->first);
+        struct sf_parcel parcel;
+        describe(chunk, chunk->first, &parcel);
+        if (!head.is_gone && put(shelf, &parcel, 1) != 0) {
+            for_each_hole(shelf, row, chunk, link_hole);
+            return;
+        }
+        if (!head.is_gone) {
+            remove_slot(shelf, slot_of(parcel.hash, parcel.ref));
+            row->count--;
+            chunk->live -= octets_of(&head);
+        }
+        chunk->first += octets_of(&head);
+    }
+    row->used -= chunk->used;
+    free_chunk(shelf, row, chunk);
+}
+
+static void leave_hole(struct sf_shelf *shelf, struct row *row, uint64_t ref, uint32_t octets)
+{
+    link_hole(shelf, row, ref, octets);
+    if (row->hole_octets > CHUNK && row->hole_octets > row->used / 8 && row->oldest != row->newest)
+        clear_oldest(shelf, row);
+}
+
+/* Of a row in order: what is left is joined with a neighbour, or nothing is. */
+static void close_ranks(struct sf_shelf *shelf, struct row *row, struct chunk *chunk)
+{
+    if (chunk->live == 0) {
+        free_chunk(shelf, row, chunk);
+        return;
+    }
+    for (; chunk->first < chunk->used;) {
+        struct head head = head_at(chunk, chunk->first);
+        if (!head.is_gone)
+            break;
+        chunk->first += octets_of(&head);
+    }
+    if (!shelf->is_settled && !join(shelf, row, chunk) && chunk->older != NULL)
+        join(shelf, row, chunk->older);
+}
+
 void sf_shelf_take(struct sf_shelf *shelf, const struct sf_parcel *parcel)
 {
     struct row *row = &shelf->rows[parcel->row];
@@ -352,20 +534,10 @@ void sf_shelf_take(struct sf_shelf *shelf, const struct sf_parcel *parcel)
     memcpy(chunk->octets + offset, &head, sizeof head);
     chunk->live -= octets_of(&head);
     row->count--;
-    if (chunk->live == 0) {
-        free_chunk(shelf, row, chunk);
-        return;
-    }
-    while (chunk->first < chunk->used) {
-        head = head_at(chunk, chunk->first);
-        if (!head.is_gone)
-            break;
-        chunk->first += octets_of(&head);
-    }
-    if (shelf->is_settled)
-        return;
-    if (!join(shelf, row, chunk) && chunk->older != NULL)
-        join(shelf, row, chunk->older);
+    if (row->is_loose && !shelf->is_settled)
+        leave_hole(shelf, row, parcel->ref, octets_of(&head));
+    else
+        close_ranks(shelf, row, chunk);
 }
 
 bool sf_shelf_oldest(const struct sf_shelf *shelf, enum sf_shelf_row row, struct sf_parcel *out)
@@ -374,7 +546,7 @@ bool sf_shelf_oldest(const struct sf_shelf *shelf, enum sf_shelf_row row, struct
     if (chunk == NULL)
         return false;
     describe(chunk, chunk->first, out);
-    return true;
+    return !head_at(chunk, chunk->first).is_gone || sf_shelf_next(shelf, out, out);
 }
 
 bool sf_shelf_next(const struct sf_shelf *shelf, const struct sf_parcel *parcel,
@@ -387,7 +559,7 @@ bool sf_shelf_next(const struct sf_shelf *shelf, const struct sf_parcel *parcel,
         at += octets_of(&head);
         if (at == chunk->used) {
             chunk = chunk->newer;
-            at = 0;
+            at = chunk == NULL ? 0 : chunk->first;
         }
         if (chunk == NULL)
             return false;

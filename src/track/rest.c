@@ -29,10 +29,25 @@ static size_t flow_octets(void)
     return sizeof(struct sf_flow) + FLOW_EXTRAS;
 }
 
+/* Lists are in the order of touching where that order counts. */
+static bool is_in_order(const struct sf_tracker *t, enum sf_flow_list list)
+{
+    return list == SF_FLOWS_CLOSED || sf_track_has_limits(t);
+}
+
+/* Lone SYNs are in the order of their ids. */
+static unsigned loose_rows(const struct sf_tracker *t)
+{
+    unsigned rows = 0;
+    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_CLOSED; list++)
+        rows |= is_in_order(t, (enum sf_flow_list)list) ? 0u : 1u << row_of[list];
+    return rows;
+}
+
 int sf_rest_init(struct sf_tracker *t)
 {
     const struct sf_track_options *options = &t->options;
-    t->shelf = sf_shelf_new();
+    t->shelf = sf_shelf_new(loose_rows(t));
     if (t->shelf == NULL)
         return -1;
     if (t->options.slots == NULL)
@@ -79,12 +94,6 @@ static struct sf_flow *wake_flow(struct sf_tracker *t, const struct sf_parcel *p
         sf_flow_unpack(parcel, flow, slots);
     sf_shelf_take(t->shelf, parcel);
     return flow;
-}
-
-/* Lists are in the order of touching where that order counts. */
-static bool is_in_order(const struct sf_tracker *t, enum sf_flow_list list)
-{
-    return list == SF_FLOWS_CLOSED || sf_track_has_limits(t);
 }
 
 static struct sf_flow *wake(struct sf_tracker *t, const struct sf_parcel *parcel)
