@@ -414,10 +414,9 @@ static int put(struct sf_shelf *shelf, const struct sf_parcel *parcel, unsigned 
 {
     struct row *row = &shelf->rows[parcel->row];
     uint32_t octets = octets_wanted(row, parcel->len), offset = 0;
-    if (grow_slots(shelf) != 0)
+    if (shelf->is_settled || grow_slots(shelf) != 0)
         return -1;
-    bool may_fill = row->is_loose && !shelf->is_settled;
-    struct chunk *chunk = may_fill ? take_hole(shelf, row, sizes, &octets, &offset) : NULL;
+    struct chunk *chunk = row->is_loose ? take_hole(shelf, row, sizes, &octets, &offset) : NULL;
     if (chunk == NULL)
         chunk = take_end(shelf, row, octets, &offset);
     if (chunk == NULL)
@@ -529,7 +528,8 @@ void sf_shelf_take(struct sf_shelf *shelf, const struct sf_parcel *parcel)
     struct chunk *chunk = chunk_of(shelf, parcel->ref);
     uint32_t offset = offset_of(parcel->ref);
     struct head head = head_at(chunk, offset);
-    remove_slot(shelf, slot_of(parcel->hash, parcel->ref));
+    if (!shelf->is_settled)
+        remove_slot(shelf, slot_of(parcel->hash, parcel->ref));
     head.is_gone = 1;
     memcpy(chunk->octets + offset, &head, sizeof head);
     chunk->live -= octets_of(&head);
@@ -579,6 +579,9 @@ void sf_shelf_at(const struct sf_shelf *shelf, uint64_t ref, struct sf_parcel *o
 void sf_shelf_settle(struct sf_shelf *shelf)
 {
     shelf->is_settled = true;
+    free(shelf->slots);
+    shelf->slots = NULL;
+    shelf->slot_count = 0;
 }
 
 sf_ns sf_shelf_newest_ns(const struct sf_shelf *shelf, enum sf_shelf_row row)

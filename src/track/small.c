@@ -18,10 +18,8 @@ static const uint16_t end_times[] = {END(last_ns),
                                      END(sightings[1].ts_ns),
                                      END(sightings[2].ts_ns),
                                      END(sightings[3].ts_ns)};
-static const uint16_t flow_times[] = {FLOW(first_ns),    FLOW(last_ns), FLOW(syn_ns),
-                                      FLOW(syn_ack_ns),  FLOW(ack_ns),  FLOW(fin_ns),
-                                      FLOW(last_data_ns)};
-static const uint16_t flow_maybe[] = {FLOW(challenge_ns)};
+static const uint16_t flow_times[] = {FLOW(first_ns), FLOW(last_ns), FLOW(syn_ns), FLOW(fin_ns)};
+static const uint16_t flow_maybe[] = {FLOW(challenge_ns), FLOW(syn_ack_ns), FLOW(ack_ns)};
 static const uint16_t end_maybe[] = {END(fin),       END(right_edge), END(sack_high), END(suspect),
                                      END(probe_end), END(proof),      END(late_ns)};
 _Static_assert(SF_OFFSET_NONE == SF_NS_UNKNOWN, "one rule makes both small");
@@ -59,13 +57,16 @@ struct difference {
 };
 /* Each is taken from a number that is still as it was. */
 static const struct difference end_differences[] = {
-    {END(ts_recent_ns), END(last_ns), false}, {END(right_edge), END(snd_una), false},
-    {END(fin), END(snd_nxt), true},           {END(snd_una), END(snd_nxt), true},
-    {END(snd_nxt), END(unique_bytes), false}, {END(unique_bytes), END(payload_bytes), true},
+    {END(first_data_ns), END(last_data_ns), false},
+    {END(initial_window), END(unique_bytes), true},
+    {END(ts_recent_ns), END(last_ns), false},
+    {END(right_edge), END(snd_una), false},
+    {END(fin), END(snd_nxt), true},
+    {END(snd_una), END(snd_nxt), true},
+    {END(snd_nxt), END(unique_bytes), false},
+    {END(unique_bytes), END(payload_bytes), true},
 };
 static const struct difference flow_differences[] = {
-    {FLOW(ack_ns), FLOW(syn_ack_ns), true},
-    {FLOW(syn_ack_ns), FLOW(syn_ns), true},
     {FLOW(syn_ns), FLOW(first_ns), true},
 };
 
@@ -204,12 +205,51 @@ static void grow_end(struct sf_endpoint *ep, sf_ns base)
     flip_rtt(ep, &ep->rtt);
 }
 
+static uint64_t first_of(const struct sf_samples *samples)
+{
+    const sf_ns *values = sf_samples_values(samples);
+    return values == NULL || samples->count == 0 ? 0 : (uint64_t)values[0];
+}
+
+/* When the handshake went on: the first round trips tell. */
+static uint64_t expected_syn_ack(const struct sf_flow *flow)
+{
+    return (uint64_t)flow->syn_ns + first_of(&flow->ep[flow->client].rtt);
+}
+
+static uint64_t expected_ack_of_it(const struct sf_flow *flow)
+{
+    return (uint64_t)flow->syn_ack_ns + first_of(&flow->ep[SF_FROM_1 - flow->client].rtt);
+}
+
+/* When data was sent last. */
+static uint64_t expected_data(const struct sf_flow *flow)
+{
+    return flow->last_data_dir < 0 ? 0 : (uint64_t)flow->ep[flow->last_data_dir].last_data_ns;
+}
+
+static void shrink_moments(struct sf_flow *small, const struct sf_flow *flow)
+{
+    small->syn_ack_ns = (sf_ns)above((uint64_t)flow->syn_ack_ns, expected_syn_ack(flow));
+    small->ack_ns = (sf_ns)above((uint64_t)flow->ack_ns, expected_ack_of_it(flow));
+    small->last_data_ns = (sf_ns)above((uint64_t)flow->last_data_ns, expected_data(flow));
+}
+
+/* Of a flow that is as it was but for these. */
+static void grow_moments(struct sf_flow *flow)
+{
+    flow->last_data_ns = (sf_ns)from_above((uint64_t)flow->last_data_ns, expected_data(flow));
+    flow->syn_ack_ns = (sf_ns)from_above((uint64_t)flow->syn_ack_ns, expected_syn_ack(flow));
+    flow->ack_ns = (sf_ns)from_above((uint64_t)flow->ack_ns, expected_ack_of_it(flow));
+}
+
 static void shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base)
 {
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         shrink_last(&small->ep[dir], &flow->ep[dir], &flow->ep[SF_FROM_1 - dir]);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         shrink_end(&small->ep[dir], &flow->ep[dir].rtt, base);
+    shrink_moments(small, flow);
     shrink_times(small, flow_times, COUNT(flow_times), base);
     for (size_t i = 0; i < COUNT(flow_differences); i++)
         subtract(small, &flow_differences[i]);
@@ -228,6 +268,7 @@ void sf_numbers_grow(struct sf_flow *flow, sf_ns base)
         grow_end(&flow->ep[dir], base);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         grow_last(&flow->ep[dir], &flow->ep[SF_FROM_1 - dir]);
+    grow_moments(flow);
 }
 
 /* Words that are mostly not 0 after that are packed together, before all others: those take little
