@@ -149,6 +149,13 @@ static void flip_rtt(struct sf_endpoint *ep, const struct sf_samples *rtt)
     ep->rtt_estimate.rttvar_ns ^= estimate.rttvar_ns;
 }
 
+/* Of the IP headers and of the TCP headers without options. */
+static uint64_t octets_of_headers(const struct sf_endpoint *ep)
+{
+    enum { LEAST = 40 };
+    return LEAST * ep->packets;
+}
+
 static void flip_windows(struct sf_endpoint *ep)
 {
     ep->window_min ^= ep->window_now;
@@ -187,6 +194,7 @@ static void shrink_end(struct sf_endpoint *ep, const struct sf_samples *rtt, sf_
 {
     flip_rtt(ep, rtt);
     flip_windows(ep);
+    ep->ip_bytes -= octets_of_headers(ep) + ep->payload_bytes;
     shrink_times(ep, end_times, COUNT(end_times), base);
     for (size_t i = 0; i < COUNT(end_differences); i++)
         subtract(ep, &end_differences[i]);
@@ -201,6 +209,7 @@ static void grow_end(struct sf_endpoint *ep, sf_ns base)
     for (size_t i = COUNT(end_differences); i-- > 0;)
         add_again(ep, &end_differences[i]);
     grow_times(ep, end_times, COUNT(end_times), base);
+    ep->ip_bytes += octets_of_headers(ep) + ep->payload_bytes;
     flip_windows(ep);
     flip_rtt(ep, &ep->rtt);
 }

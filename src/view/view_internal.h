@@ -96,8 +96,8 @@ enum { SF_ZEEK_HISTORY_INLINE = 16 };
 
 /* scripts/base/init-bare.zeek: tcp_max_initial_window, tcp_excessive_data_without_further_acks. */
 enum { SF_ZEEK_INITIAL_WINDOW_MAX = 16384, SF_ZEEK_UNACKED_MAX = 10 * 1024 * 1024 };
-/* The same: tcp_attempt_delay. */
-static const sf_ns SF_ZEEK_ATTEMPT_DELAY = 5 * SF_SEC;
+/* The same: tcp_attempt_delay, tcp_close_delay. */
+static const sf_ns SF_ZEEK_ATTEMPT_DELAY = 5 * SF_SEC, SF_ZEEK_CLOSE_DELAY = 5 * SF_SEC;
 
 /* One connection as Zeek would have it in its table. */
 struct sf_zeek_conn {

@@ -78,13 +78,21 @@ static void flip_history(struct sf_zeek_conn *conn)
         conn->history[i] ^= usual[i];
 }
 
+/* What a timer that was set was set to, mostly. */
+static sf_ns expected_due(const struct sf_zeek_conn *conn)
+{
+    uint64_t since = (uint64_t)(conn->is_complete ? conn->last_ns : conn->start_ns);
+    sf_ns delay = conn->is_complete ? SF_ZEEK_CLOSE_DELAY : SF_ZEEK_ATTEMPT_DELAY;
+    return (sf_ns)(since + (uint64_t)delay);
+}
+
 static void shrink(struct sf_view_slot *slot, const struct sf_flow *flow)
 {
     struct sf_zeek_conn *conn = &slot->zeek;
     flip_history(conn);
+    conn->due_ns = (sf_ns)sf_time_shrink(conn->due_ns, expected_due(conn));
     conn->start_ns = (sf_ns)sf_time_shrink(conn->start_ns, flow->first_ns);
     conn->last_ns = (sf_ns)sf_time_shrink(conn->last_ns, flow->last_ns);
-    conn->due_ns = (sf_ns)sf_time_shrink(conn->due_ns, flow->last_ns);
     slot->wire.first_packet -= conn->first_packet;
     conn->first_packet -= flow->first_packet;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
@@ -99,7 +107,7 @@ static void grow(struct sf_view_slot *slot, const struct sf_flow *flow)
     flip_history(conn);
     conn->start_ns = sf_time_grow((uint64_t)conn->start_ns, flow->first_ns);
     conn->last_ns = sf_time_grow((uint64_t)conn->last_ns, flow->last_ns);
-    conn->due_ns = sf_time_grow((uint64_t)conn->due_ns, flow->last_ns);
+    conn->due_ns = sf_time_grow((uint64_t)conn->due_ns, expected_due(conn));
     conn->first_packet += flow->first_packet;
     slot->wire.first_packet += conn->first_packet;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {

@@ -1,9 +1,6 @@
 /* When an end's stream is over, and the connection with it. */
 #include "view_internal.h"
 
-/* scripts/base/init-bare.zeek: tcp_close_delay. */
-static const sf_ns CLOSE_DELAY = 5 * SF_SEC;
-
 /* The end asks to close: at once, or later when octets are still expected. */
 static void close_end(struct sf_zeek_conn *conn, enum sf_dir dir, bool is_pending)
 {
@@ -18,7 +15,7 @@ static void close_end(struct sf_zeek_conn *conn, enum sf_dir dir, bool is_pendin
     if (!is_complete || conn->is_complete)
         return;
     conn->is_complete = true;
-    conn->due_ns = conn->last_ns + CLOSE_DELAY;
+    conn->due_ns = conn->last_ns + SF_ZEEK_CLOSE_DELAY;
 }
 
 void sf_zeek_end_stream(struct sf_zeek_conn *conn, enum sf_dir dir, bool wants_close,
