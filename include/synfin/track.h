@@ -84,7 +84,6 @@ struct sf_judgement {
     sf_ns rtt_ns;       /* sample that this segment's ACK gives, or SF_NS_UNKNOWN */
     uint64_t in_flight; /* octets its sender has outstanding after it */
     sf_ns t_ns;         /* since the connection's start */
-    void **view; /* slot of the views (view.h) for these addresses and ports; *view starts NULL */
 };
 
 struct sf_flow;
@@ -95,7 +94,7 @@ struct sf_slot_keeper {
     void *self;
     /* Whether that SYN, which would begin a slot, may be shown later. */
     bool (*may_wait)(const void *self, const struct sf_segment *seg);
-    void (*show)(void *self, const struct sf_segment *seg, struct sf_judgement *judgement);
+    void (*show)(void *self, const struct sf_segment *seg, void **slot);
     /* Packs the slot of a flow, and gives its memory back. False, and nothing is changed, when it
      * has to stay. */
     bool (*pack)(void *self, const struct sf_flow *flow, struct sf_packer *packer);
@@ -151,9 +150,11 @@ void sf_tracker_prefetch_parts(const struct sf_flow *flow);
 
 /* Gives one segment to its connection, opening one where there is none. Time moves on to the
  * segment's, which may first end lingering connections: fetch records and events after each call.
- * On return *out, when not NULL, says what was found. */
-void sf_tracker_segment(struct sf_tracker *tracker, const struct sf_segment *seg,
-                        struct sf_judgement *out);
+ * On return *out, when not NULL, says what was found. Returns where the slot of the views (view.h)
+ * for these addresses and ports is, which starts as NULL; or NULL when they are not to be shown the
+ * segment: they have told the connection, will be shown it later, or there was no memory. */
+void **sf_tracker_segment(struct sf_tracker *tracker, const struct sf_segment *seg,
+                          struct sf_judgement *out);
 
 /* Whether there is a connection that the segment could belong to. */
 bool sf_tracker_knows(struct sf_tracker *tracker, const struct sf_segment *seg);

@@ -28,10 +28,10 @@ struct sf_view_options {
 struct sf_views *sf_views_new(const struct sf_view_options *options);
 void sf_views_free(struct sf_views *views);
 
-/* Shows the views one segment, in the order of the capture, after the tracker has judged it.
- * Fills judgement->wireshark when labels are wanted. Capture duplicates are shown too. */
-void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
-                      struct sf_judgement *judgement);
+/* Shows the views one segment, in the order of the capture, after the tracker has judged it; `slot`
+ * is what it returned. Returns tshark's labels when they are wanted: sf_judgement.wireshark.
+ * Capture duplicates are shown too. */
+uint32_t sf_views_segment(struct sf_views *views, const struct sf_segment *seg, void **slot);
 
 /* Fills the zeek and wireshark fields of an interim record. */
 void sf_views_update(struct sf_views *views, struct sf_record *record);

@@ -78,8 +78,8 @@ static int take_segment(void *self, const struct sf_segment *segment,
 {
     struct sf_pass *pass = self;
     struct sf_judgement judgement;
-    sf_tracker_segment(pass->tracker, segment, &judgement);
-    sf_views_segment(pass->views, segment, &judgement);
+    void **slot = sf_tracker_segment(pass->tracker, segment, &judgement);
+    judgement.wireshark = sf_views_segment(pass->views, segment, slot);
     if (take_events(pass, err) != 0)
         return -1;
     struct sf_segment_line line = {segment, &judgement, judgement.t_ns};
@@ -99,10 +99,8 @@ static int take_quietly(void *self, const struct sf_segment *segment,
                         const struct sf_packet *packet, struct sf_error *err)
 {
     struct sf_pass *pass = self;
-    struct sf_judgement judgement;
     (void)packet;
-    sf_tracker_segment(pass->tracker, segment, &judgement);
-    sf_views_segment(pass->views, segment, &judgement);
+    sf_views_segment(pass->views, segment, sf_tracker_segment(pass->tracker, segment, NULL));
     if (sf_tracker_has_news(pass->tracker))
         return take_events_and_records(pass, err);
     return pass->has_zeek_rows ? take_zeek_rows(pass, err) : 0;

@@ -105,9 +105,7 @@ static int tell(struct sf_ring_worker *worker, struct sf_error *err)
 static int track_segment(struct sf_ring_worker *worker, const struct sf_segment *segment,
                          struct sf_error *err)
 {
-    struct sf_judgement judgement;
-    sf_tracker_segment(worker->tracker, segment, &judgement);
-    sf_views_segment(worker->views, segment, &judgement);
+    sf_views_segment(worker->views, segment, sf_tracker_segment(worker->tracker, segment, NULL));
     if (sf_tracker_has_news(worker->tracker))
         return take_events_and_records(worker, err);
     bool has_rows = worker->desk->pass->outputs->wants_zeek_rows;

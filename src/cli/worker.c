@@ -79,12 +79,12 @@ static int take_segment(void *self, const struct sf_segment *segment,
     struct sf_worker *worker = self;
     struct sf_judgement judgement;
     (void)packet;
-    sf_tracker_segment(worker->tracker, segment, &judgement);
+    void **slot = sf_tracker_segment(worker->tracker, segment, &judgement);
     if (judgement.conn == segment->packet) {
         uint64_t bit = (segment->packet - 1) % SF_EPOCH_PACKETS;
         worker->births[bit / 64] |= UINT64_C(1) << bit % 64;
     }
-    sf_views_segment(worker->views, segment, &judgement);
+    sf_views_segment(worker->views, segment, slot);
     if (worker->has_zeek_rows && keep_rows(worker, (struct sf_key){segment->packet, 0}, err) != 0)
         return -1;
     return keep_departures(worker, segment->packet, err);

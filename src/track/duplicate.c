@@ -8,8 +8,7 @@ static const sf_ns DUPLICATE_NS = SF_MSEC;
 
 static bool same_place(const struct sf_sighting *before, const struct sf_segment *seg)
 {
-    return before->interface == seg->interface &&
-           before->vlan == (seg->vlan_count > 0 ? seg->vlan[0] : 0);
+    return before->interface == seg->interface && before->vlan == seg->vlan[0];
 }
 
 static bool is_doubled(const struct sf_turn *turn)
@@ -102,12 +101,13 @@ bool sf_duplicate_is_known(const struct sf_endpoint *snd, uint64_t print)
 void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print)
 {
     unsigned place = snd->print_next;
+    struct sf_sighting *sighting = &snd->sightings[place];
     snd->prints[place] = print;
-    snd->sightings[place] = (struct sf_sighting){.ts_ns = seg->ts_ns,
-                                                 .interface = seg->interface,
-                                                 .vlan = seg->vlan_count > 0 ? seg->vlan[0] : 0,
-                                                 .checksum = seg->checksum,
-                                                 .ttl = seg->ttl};
+    sighting->ts_ns = seg->ts_ns;
+    sighting->interface = seg->interface;
+    sighting->vlan = seg->vlan[0];
+    sighting->checksum = seg->checksum;
+    sighting->ttl = seg->ttl;
     snd->print_next = (uint8_t)((place + 1u) % SF_FINGERPRINTS);
 }
 

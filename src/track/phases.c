@@ -112,14 +112,11 @@ void sf_turn_judgement(const struct sf_turn *turn, struct sf_judgement *out)
         .labels = turn->labels,
         .rtt_ns = turn->rtt_ns,
         .in_flight = sf_outstanding(snd),
-        .t_ns = seg->ts_ns - turn->flow->first_ns,
-        .view = &turn->flow->view};
+        .t_ns = seg->ts_ns - turn->flow->first_ns};
 }
 
-void sf_flow_replay(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
-                    struct sf_judgement *out)
+void sf_flow_replay(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     struct sf_turn turn = {.tracker = t};
     sf_turn_run(&turn, flow, seg, false);
-    sf_turn_judgement(&turn, out);
 }

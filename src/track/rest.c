@@ -70,7 +70,6 @@ int sf_rest_init(struct sf_tracker *t)
 static struct sf_flow *wake_syn(struct sf_tracker *t, const struct sf_parcel *parcel)
 {
     struct sf_segment seg;
-    struct sf_judgement judgement;
     bool is_tested;
     uint64_t id = sf_syn_unpack(parcel, &seg, &is_tested);
     sf_shelf_take(t->shelf, parcel);
@@ -79,9 +78,9 @@ static struct sf_flow *wake_syn(struct sf_tracker *t, const struct sf_parcel *pa
     struct sf_flow *flow = sf_flow_open(t, &seg, id);
     if (flow == NULL)
         return NULL;
-    sf_flow_replay(t, flow, &seg, &judgement);
+    sf_flow_replay(t, flow, &seg);
     flow->ep[seg.dir].checksums_tested = is_tested;
-    t->options.slots->show(t->options.slots->self, &seg, &judgement);
+    t->options.slots->show(t->options.slots->self, &seg, &flow->view);
     return flow;
 }
 

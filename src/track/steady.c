@@ -183,8 +183,11 @@ static void remember(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     struct sf_endpoint *snd = step->snd;
-    snd->last = (struct sf_last_packet){
-        .ack = seg->ack, .flags = seg->flags, .window = seg->window, .ip_id = seg->ip_id};
+    snd->last.flags = seg->flags;
+    snd->last.window = seg->window;
+    snd->last.ack = seg->ack;
+    snd->last.ip_id = seg->ip_id;
+    snd->last.is_keep_alive = snd->last.is_probe = false;
     step->flow->last_dir = (uint8_t)seg->dir;
 }
 
@@ -218,7 +221,6 @@ bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct 
                                      .window = step.window,
                                      .rtt_ns = rtt,
                                      .in_flight = sf_outstanding(step.snd),
-                                     .t_ns = seg->ts_ns - flow->first_ns,
-                                     .view = &flow->view};
+                                     .t_ns = seg->ts_ns - flow->first_ns};
     return true;
 }

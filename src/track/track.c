@@ -254,8 +254,33 @@ static void judge_lone_syn(const struct sf_tracker *t, const struct sf_segment *
                                  .rtt_ns = SF_NS_UNKNOWN};
 }
 
-void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
-                        struct sf_judgement *out)
+/* What the phases find for a segment of a connection that goes on, or is told and only lingers.
+ * Returns where the slot of the views is, or NULL when they have told it. */
+static void **take_turn(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
+                        bool waits, struct sf_judgement *out)
+{
+    struct sf_turn turn = {.tracker = t, .rtt_ns = SF_NS_UNKNOWN};
+    void **slot = flow->is_tomb ? NULL : &flow->view;
+    t->totals.late_segments += flow->is_tomb;
+    if (waits || flow->is_tomb) {
+        turn.flow = flow;
+        turn.seg = seg;
+        turn.dir = seg->dir;
+        turn.snd = &flow->ep[seg->dir];
+        turn.rcv = &flow->ep[sf_dir_other(seg->dir)];
+    } else {
+        sf_turn_run(&turn, flow, seg, false);
+    }
+    if (out == NULL)
+        return slot;
+    sf_turn_judgement(&turn, out);
+    if (waits)
+        judge_pending(flow->pending, seg, out);
+    return slot;
+}
+
+void **sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
+                          struct sf_judgement *out)
 {
     sf_leave_release(t);
     sf_rest_pack(t);
@@ -266,46 +291,26 @@ void sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     if (flow == NULL && sf_rest_wait(t, seg)) {
         judge_lone_syn(t, seg, out);
         sf_leave_evict(t);
-        return;
+        return NULL;
     }
     if (flow != NULL && flow->is_steady && sf_steady_segment(t, flow, seg, out)) {
         if (sf_track_has_limits(t))
             sf_flow_touch(t, flow, SF_FLOWS_OPEN);
-        return;
+        return &flow->view;
     }
-    struct sf_turn turn = {.tracker = t, .rtt_ns = SF_NS_UNKNOWN};
     bool waits = false;
     flow = flow_for(t, flow, seg, &waits);
     if (flow == NULL) {
         if (out != NULL)
             *out = (struct sf_judgement){.rtt_ns = SF_NS_UNKNOWN};
-        return;
+        return NULL;
     }
     bool reopens = flow->pending != NULL && !waits && (seg->flags & SF_TH_RST) &&
                    sf_reuse_judge(flow, seg) == SF_REUSE_REOPEN;
-    bool is_late = flow->is_tomb;
-    t->totals.late_segments += is_late;
-    if (waits || is_late) {
-        turn.flow = flow;
-        turn.seg = seg;
-        turn.dir = seg->dir;
-        turn.snd = &flow->ep[seg->dir];
-        turn.rcv = &flow->ep[sf_dir_other(seg->dir)];
-    } else {
-        sf_turn_run(&turn, flow, seg, false);
-    }
-    if (out != NULL)
-        sf_turn_judgement(&turn, out);
-    if (is_late && out != NULL)
-        out->view = NULL; /* the views have told this connection */
-    if (reopens) {
-        struct sf_flow *next = flow_succeed_pending(t, flow);
-        if (out != NULL && next != NULL)
-            out->view = &next->view;
-    }
-    if (waits && out != NULL)
-        judge_pending(flow->pending, seg, out);
+    void **slot = take_turn(t, flow, seg, waits, out);
+    struct sf_flow *next = reopens ? flow_succeed_pending(t, flow) : NULL;
     sf_leave_evict(t);
+    return next != NULL ? &next->view : slot;
 }
 
 bool sf_tracker_knows(struct sf_tracker *t, const struct sf_segment *seg)

@@ -343,8 +343,7 @@ void sf_turn_run(struct sf_turn *turn, struct sf_flow *flow, const struct sf_seg
                  bool is_replay);
 void sf_turn_judgement(const struct sf_turn *turn, struct sf_judgement *out);
 /* The same for a segment that came earlier. */
-void sf_flow_replay(struct sf_tracker *tracker, struct sf_flow *flow, const struct sf_segment *seg,
-                    struct sf_judgement *out);
+void sf_flow_replay(struct sf_tracker *tracker, struct sf_flow *flow, const struct sf_segment *seg);
 /* Keeps count of the connections that are opening; `now`: whether this one is. */
 void sf_flow_count_opening(struct sf_tracker *tracker, struct sf_flow *flow, bool now);
 

@@ -163,9 +163,9 @@ static bool may_wait(const void *self, const struct sf_segment *seg)
            !sf_wire_recall(views, &seg->key, &past);
 }
 
-static void show(void *self, const struct sf_segment *seg, struct sf_judgement *judgement)
+static void show(void *self, const struct sf_segment *seg, void **slot)
 {
-    sf_views_segment(self, seg, judgement);
+    sf_views_segment(self, seg, slot);
 }
 
 struct sf_slot_keeper sf_views_keeper(struct sf_views *views)

@@ -59,15 +59,11 @@ SF_APART static uint32_t show(struct sf_views *views, void **view, const struct 
     return labels;
 }
 
-void sf_views_segment(struct sf_views *views, const struct sf_segment *seg,
-                      struct sf_judgement *judgement)
+uint32_t sf_views_segment(struct sf_views *views, const struct sf_segment *seg, void **slot)
 {
-    void **view = judgement->view;
-    judgement->wireshark = 0;
-    if (view == NULL)
-        return; /* the tracker had no memory for the connection */
-    if (*view == NULL || !sf_view_continue(views, *view, seg))
-        judgement->wireshark = show(views, view, seg);
+    if (slot == NULL || (*slot != NULL && sf_view_continue(views, *slot, seg)))
+        return 0;
+    return show(views, slot, seg);
 }
 
 void sf_views_update(struct sf_views *views, struct sf_record *record)

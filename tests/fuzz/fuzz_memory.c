@@ -62,8 +62,8 @@ static void take(struct run *run, const struct sf_packet *packet)
     enum sf_verdict verdict = sf_decode(run->decoder, packet, &decoded);
     if (verdict == SF_VERDICT_OK) {
         struct sf_judgement judgement;
-        sf_tracker_segment(run->tracker, &decoded.segment, &judgement);
-        sf_views_segment(run->views, &decoded.segment, &judgement);
+        void **slot = sf_tracker_segment(run->tracker, &decoded.segment, &judgement);
+        judgement.wireshark = sf_views_segment(run->views, &decoded.segment, slot);
     } else if (decoded.has_quote) {
         sf_tracker_icmp(run->tracker, &decoded.quote);
     }

@@ -205,11 +205,11 @@ static void take_segment(struct run *run, const struct sf_segment *seg)
     const struct sf_flow *flow = sf_tracker_prefetch_flow(run->tracker, seg);
     if (flow != NULL)
         sf_tracker_prefetch_parts(flow);
-    sf_tracker_segment(run->tracker, seg, &judgement);
+    void **slot = sf_tracker_segment(run->tracker, seg, &judgement);
     INVARIANT(judgement.conn >= 1, "judgement");
     /* A lone SYN that waits is shown to the views later. */
-    INVARIANT(judgement.view != NULL || run->variant->is_packed, "judgement");
-    sf_views_segment(run->views, seg, &judgement);
+    INVARIANT(slot != NULL || run->variant->is_packed, "judgement");
+    judgement.wireshark = sf_views_segment(run->views, seg, slot);
     INVARIANT(judgement.labels < 1u << SF_LABEL_COUNT, "labels");
     sf_put_format(&run->story.told[SEGMENTS], "%d %lld %lld %llu %x %lld %llu %lld\n",
                   (int)judgement.from, (long long)judgement.seq, (long long)judgement.ack,

@@ -134,10 +134,9 @@ static void remember(struct run *run, uint64_t packet, struct tuple *tuple)
 static void show(struct run *run, const struct sf_segment *seg)
 {
     struct tuple *tuple = find(run, seg);
-    struct sf_judgement judgement = {.view = &tuple->view};
-    sf_views_segment(run->views, seg, &judgement);
+    uint32_t labels = sf_views_segment(run->views, seg, &tuple->view);
     if (strcmp(run->mode, "labels") == 0)
-        print_labels(seg->packet, judgement.wireshark);
+        print_labels(seg->packet, labels);
     else if (strcmp(run->mode, "zeek") == 0)
         print_rows(run->views);
     else

@@ -81,9 +81,7 @@ static uint32_t show(struct bench *bench, const char *line)
         seg.options.present = SF_OPT_HAS_WSCALE;
         seg.options.wscale = (uint8_t)scale;
     }
-    struct sf_judgement judgement = {.view = &bench->slot};
-    sf_views_segment(bench->views, &seg, &judgement);
-    return judgement.wireshark;
+    return sf_views_segment(bench->views, &seg, &bench->slot);
 }
 
 static void show_all(struct bench *bench, const char *packets, char *labels)

@@ -166,8 +166,7 @@ static void tell(uint64_t seed, enum way way, char told[TOLD_MAX])
         struct sf_segment seg = next_segment(&story);
         if (is_split && i == count / 2)
             tell_record(&story, seg.packet);
-        struct sf_judgement judgement = {.view = &story.slot};
-        sf_views_segment(story.views, &seg, &judgement);
+        sf_views_segment(story.views, &seg, &story.slot);
         tell_rows(&story);
         if (way == PACKED)
             pack_and_unpack(&story);
