@@ -148,6 +148,9 @@ const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *tracker,
                                                const struct sf_segment *seg);
 void sf_tracker_prefetch_parts(const struct sf_flow *flow);
 
+/* Whether connections are so few that they stay in the cache: then hints only cost time. */
+bool sf_tracker_is_small(const struct sf_tracker *tracker);
+
 /* Gives one segment to its connection, opening one where there is none. Time moves on to the
  * segment's, which may first end lingering connections: fetch records and events after each call.
  * On return *out, when not NULL, says what was found. Returns where the slot of the views (view.h)

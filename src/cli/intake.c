@@ -135,6 +135,7 @@ struct stretch {
     size_t at, end;
     size_t count;    /* items */
     bool is_due;     /* others' packets may end connections: they are items, too */
+    bool is_small;   /* connections are in the cache: no need to look ahead */
     sf_ns others_ns; /* the latest of those that are not */
     sf_ns told_ns;   /* of it, the tracker knows */
 };
@@ -179,7 +180,8 @@ static void decode_stretch(struct sf_intake *intake, struct stretch *stretch)
         item->flow = NULL;
         if (kind != SEGMENT)
             continue;
-        sf_tracker_prefetch_place(intake->tracker, &decoded->segment);
+        if (!stretch->is_small)
+            sf_tracker_prefetch_place(intake->tracker, &decoded->segment);
         if (decoded->segment.from_fragments)
             break;
     }
@@ -276,7 +278,16 @@ static int take_item(struct sf_intake *intake, struct stretch *stretch, size_t i
     return taker->other(taker->self, packet->number, packet->ts_ns, err);
 }
 
-static int take_stretch(struct sf_intake *intake, struct stretch *stretch, struct sf_error *err)
+static int take_all(struct sf_intake *intake, struct stretch *stretch, struct sf_error *err)
+{
+    for (size_t i = 0; i < stretch->count; i++)
+        if (take_item(intake, stretch, i, err) != 0)
+            return -1;
+    return 0;
+}
+
+static int take_looking_ahead(struct sf_intake *intake, struct stretch *stretch,
+                              struct sf_error *err)
 {
     enum { FLOW_AHEAD = 8, PARTS_AHEAD = 4 }; /* items */
     const struct item *items = intake->batch->items;
@@ -299,6 +310,7 @@ static int take_batch(struct sf_intake *intake, size_t count, struct sf_error *e
     sf_ns latest = take_times(intake, count);
     struct stretch stretch = {.end = count,
                               .is_due = sf_tracker_is_due(intake->tracker, latest),
+                              .is_small = sf_tracker_is_small(intake->tracker),
                               .others_ns = SF_NS_UNKNOWN,
                               .told_ns = SF_NS_UNKNOWN};
     while (stretch.at < stretch.end) {
@@ -306,7 +318,7 @@ static int take_batch(struct sf_intake *intake, size_t count, struct sf_error *e
         decode_stretch(intake, &stretch);
         if (intake->common != NULL)
             share_stretch(intake, &stretch, begin);
-        if (take_stretch(intake, &stretch, err) != 0)
+        if ((stretch.is_small ? take_all : take_looking_ahead)(intake, &stretch, err) != 0)
             return -1;
     }
     return tell_others(intake, &stretch, stretch.others_ns,

@@ -62,6 +62,12 @@ void sf_tracker_prefetch_parts(const struct sf_flow *flow)
     __builtin_prefetch(flow->ep[1].sent);
 }
 
+bool sf_tracker_is_small(const struct sf_tracker *t)
+{
+    enum { FEW = 128 }; /* a quarter of a megabyte */
+    return sf_rest_count(t) <= FEW;
+}
+
 /* --- connections come and go --------------------------------------------------------------- */
 
 static void endpoint_init(struct sf_endpoint *ep)
