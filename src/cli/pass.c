@@ -94,6 +94,14 @@ static int take_segment(void *self, const struct sf_segment *segment,
     return take_records(pass, err);
 }
 
+/* Apart, so that the function below does not pay for what this one keeps on the stack. */
+static __attribute__((noinline)) int take_news(struct sf_pass *pass, struct sf_error *err)
+{
+    if (sf_tracker_has_news(pass->tracker))
+        return take_events_and_records(pass, err);
+    return pass->has_zeek_rows ? take_zeek_rows(pass, err) : 0;
+}
+
 /* The same where nobody asks for segments: after nearly all of them there is nothing to take. */
 static int take_quietly(void *self, const struct sf_segment *segment,
                         const struct sf_packet *packet, struct sf_error *err)
@@ -101,9 +109,7 @@ static int take_quietly(void *self, const struct sf_segment *segment,
     struct sf_pass *pass = self;
     (void)packet;
     sf_views_segment(pass->views, segment, sf_tracker_segment(pass->tracker, segment, NULL));
-    if (sf_tracker_has_news(pass->tracker))
-        return take_events_and_records(pass, err);
-    return pass->has_zeek_rows ? take_zeek_rows(pass, err) : 0;
+    return pass->has_zeek_rows || sf_tracker_has_news(pass->tracker) ? take_news(pass, err) : 0;
 }
 
 static bool is_quiet(const struct sf_pass *pass)

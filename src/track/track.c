@@ -285,26 +285,18 @@ static void **take_turn(struct sf_tracker *t, struct sf_flow *flow, const struct
     return slot;
 }
 
-void **sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
-                          struct sf_judgement *out)
+/* Any segment but a steady one; `flow` is the one on its key, or NULL. Apart, so that those do not
+ * pay for what this keeps on the stack. */
+static __attribute__((noinline)) void **take_unsteady(struct sf_tracker *t, struct sf_flow *flow,
+                                                      const struct sf_segment *seg,
+                                                      struct sf_judgement *out)
 {
-    sf_leave_release(t);
-    sf_rest_pack(t);
-    t->now_packet = seg->packet;
-    sf_leave_advance(t, seg->ts_ns);
-    t->event_ns = seg->ts_ns;
-    struct sf_flow *flow = sf_rest_find(t, &seg->key, seg->hash);
+    bool waits = false;
     if (flow == NULL && sf_rest_wait(t, seg)) {
         judge_lone_syn(t, seg, out);
         sf_leave_evict(t);
         return NULL;
     }
-    if (flow != NULL && flow->is_steady && sf_steady_segment(t, flow, seg, out)) {
-        if (sf_track_has_limits(t))
-            sf_flow_touch(t, flow, SF_FLOWS_OPEN);
-        return &flow->view;
-    }
-    bool waits = false;
     flow = flow_for(t, flow, seg, &waits);
     if (flow == NULL) {
         if (out != NULL)
@@ -317,6 +309,22 @@ void **sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     struct sf_flow *next = reopens ? flow_succeed_pending(t, flow) : NULL;
     sf_leave_evict(t);
     return next != NULL ? &next->view : slot;
+}
+
+void **sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
+                          struct sf_judgement *out)
+{
+    sf_leave_release(t);
+    sf_rest_pack(t);
+    t->now_packet = seg->packet;
+    sf_leave_advance(t, seg->ts_ns);
+    t->event_ns = seg->ts_ns;
+    struct sf_flow *flow = sf_rest_find(t, &seg->key, seg->hash);
+    if (flow == NULL || !flow->is_steady || !sf_steady_segment(t, flow, seg, out))
+        return take_unsteady(t, flow, seg, out);
+    if (sf_track_has_limits(t))
+        sf_flow_touch(t, flow, SF_FLOWS_OPEN);
+    return &flow->view;
 }
 
 bool sf_tracker_knows(struct sf_tracker *t, const struct sf_segment *seg)
