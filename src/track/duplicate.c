@@ -124,7 +124,8 @@ bool sf_duplicate_check(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     uint64_t print = sf_duplicate_print(turn->seg);
-    for (unsigned i = 0; i < SF_FINGERPRINTS; i++) {
+    bool is_in_reach = !sf_duplicate_is_out_of_reach(turn->flow, turn->seg->packet);
+    for (unsigned i = 0; is_in_reach && i < SF_FINGERPRINTS; i++) {
         if (!is_copy(turn, i, print))
             continue;
         snd->capture_duplicates++;

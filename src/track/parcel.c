@@ -303,16 +303,16 @@ static void unpack_slot(struct sf_unpacker *u, struct sf_flow *flow,
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-/* Prints so old that no second capture of their packet will come. */
-static const sf_ns PRINT_STALE = 10 * SF_MSEC;
-
-static void cut_end(struct sf_endpoint *ep, sf_ns base, sf_ns now)
+static void forget_prints(struct sf_endpoint *ep, sf_ns base)
 {
-    for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
-        if (now - ep->sightings[i].ts_ns > PRINT_STALE) {
-            ep->prints[i] = 0;
-            ep->sightings[i] = (struct sf_sighting){.ts_ns = base}; /* then all of it is 0 */
-        }
+    for (unsigned i = 0; i < SF_FINGERPRINTS; i++) {
+        ep->prints[i] = 0;
+        ep->sightings[i] = (struct sf_sighting){.ts_ns = base}; /* then all of it is 0 */
+    }
+}
+
+static void cut_end(struct sf_endpoint *ep)
+{
     if (ep->hole_count == 0) {
         ep->holes = NULL;
         ep->hole_capacity = ep->hole_head = 0;
@@ -328,7 +328,7 @@ static void cut_end(struct sf_endpoint *ep, sf_ns base, sf_ns now)
 }
 
 /* A copy of the flow without what is packed elsewhere. */
-static void cut(const struct sf_flow *flow, sf_ns now, struct sf_flow *out)
+static void cut(const struct sf_flow *flow, uint64_t now_packet, struct sf_flow *out)
 {
     *out = *flow;
     memset(&out->key, 0, sizeof out->key);
@@ -344,8 +344,11 @@ static void cut(const struct sf_flow *flow, sf_ns now, struct sf_flow *out)
         out->notes = NULL;
         out->note_capacity = 0;
     }
-    cut_end(&out->ep[0], flow->touched_ns, now);
-    cut_end(&out->ep[1], flow->touched_ns, now);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        cut_end(&out->ep[dir]);
+        if (sf_duplicate_is_out_of_reach(flow, now_packet))
+            forget_prints(&out->ep[dir], flow->touched_ns);
+    }
 }
 
 /* What lies at an address belongs to the parcel from now on. */
@@ -371,11 +374,11 @@ static void disown(struct sf_flow *flow)
         flow->notes = NULL;
 }
 
-void sf_flow_pack(struct sf_packer *p, struct sf_flow *flow, sf_ns now,
+void sf_flow_pack(struct sf_packer *p, struct sf_flow *flow, uint64_t now_packet,
                   const struct sf_slot_keeper *keeper)
 {
     struct sf_flow small;
-    cut(flow, now, &small);
+    cut(flow, now_packet, &small);
     unsigned form = form_of(&flow->key), waiting = flow->pending != NULL ? HAS_WAITING : 0;
     sf_pack_octets(p, &(uint8_t){(uint8_t)(form | waiting)}, 1);
     pack_key(p, &flow->key, form);

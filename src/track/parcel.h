@@ -27,8 +27,8 @@ void sf_syn_pack(struct sf_packer *packer, const struct sf_segment *seg, uint64_
 uint64_t sf_syn_unpack(const struct sf_parcel *parcel, struct sf_segment *seg, bool *is_tested);
 
 /* Packs the flow, which then owns nothing but arrays that sf_flow_table_release() may keep or give
- * back. `now` is the latest time of any packet. */
-void sf_flow_pack(struct sf_packer *packer, struct sf_flow *flow, sf_ns now,
+ * back. `now_packet` is the latest packet's number. */
+void sf_flow_pack(struct sf_packer *packer, struct sf_flow *flow, uint64_t now_packet,
                   const struct sf_slot_keeper *keeper);
 
 /* Fills a flow just added to the table. Without keeper the slot of the views is left out. */

@@ -189,7 +189,7 @@ static bool pack(struct sf_tracker *t, struct sf_flow *flow, enum sf_flow_list l
                                .packet = flow->last_packet,
                                .ns = flow->touched_ns,
                                .octets = octets};
-    sf_flow_pack(&packer, flow, t->now_ns, t->options.slots);
+    sf_flow_pack(&packer, flow, t->now_packet, t->options.slots);
     parcel.len = (size_t)(packer.at - octets);
     if (sf_shelf_put(t->shelf, &parcel) != 0) {
         sf_flow_unpack(&parcel, flow, t->options.slots);

@@ -256,6 +256,13 @@ uint64_t sf_dropped_during(const struct sf_tracker *tracker, const struct sf_flo
  */
 
 bool sf_duplicate_check(struct sf_turn *turn); /* duplicate.c: one packet captured twice? */
+/* Whether packet number `packet` of the capture comes too late to be the second capture of one that
+ * the connection has had: so many pass in a millisecond only at two million a second. */
+static inline bool sf_duplicate_is_out_of_reach(const struct sf_flow *flow, uint64_t packet)
+{
+    enum { REACH = 2000 };
+    return packet > flow->last_packet && packet - flow->last_packet > REACH;
+}
 /* The receiver had these octets twice: what looked like a second capture was a second packet. */
 void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset end);
 /* What two captures of one packet have in common, and whether the sender's last packets had it. */

@@ -1,0 +1,168 @@
+/* Reads a capture as far as the stage that is named, which tells what each stage costs and what the
+ * least is that the one before leaves for it: stages read|decode|count|track|view FILE. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "synfin/capture.h"
+#include "synfin/decode.h"
+#include "synfin/view.h"
+
+/* 64 as in synfin; places of the table of `count`, one cache line for a connection. */
+enum { BATCH = 64, PLACES = 1 << 20 };
+
+enum stage { READ, DECODE, COUNT, TRACK, VIEW };
+static const char *const names[] = {"read", "decode", "count", "track", "view"};
+
+/* The least that tells connections apart: its packets and octets each way. */
+struct counted {
+    uint64_t hash;
+    uint64_t packets[SF_DIR_COUNT], octets[SF_DIR_COUNT];
+    sf_ns first_ns, last_ns;
+    uint64_t unused;
+};
+_Static_assert(sizeof(struct counted) == 64, "one cache line");
+
+struct run {
+    enum stage stage;
+    struct sf_decoder *decoder;
+    struct sf_tracker *tracker;
+    struct sf_views *views;
+    struct sf_slot_keeper slots;
+    struct counted *table;
+    struct sf_decoded decoded[BATCH];
+    uint64_t told; /* so that nothing of it can be left out */
+};
+
+static struct counted *place_of(const struct run *run, const struct sf_segment *segment)
+{
+    return &run->table[segment->hash % PLACES];
+}
+
+/* Two connections may share a place: for the cost that makes no difference. */
+static void count(struct run *run, const struct sf_segment *segment)
+{
+    struct counted *counted = place_of(run, segment);
+    if (counted->hash != segment->hash)
+        *counted = (struct counted){.hash = segment->hash, .first_ns = segment->ts_ns};
+    counted->packets[segment->dir]++;
+    counted->octets[segment->dir] += segment->ip_bytes;
+    counted->last_ns = segment->ts_ns;
+}
+
+static void fetch(struct run *run)
+{
+    struct sf_record record;
+    while (sf_tracker_record(run->tracker, &record)) {
+        if (run->stage == VIEW)
+            sf_views_record(run->views, &record);
+        run->told += record.id;
+    }
+}
+
+static void look_ahead(struct run *run, const struct sf_segment *segment)
+{
+    if (run->stage == COUNT)
+        __builtin_prefetch(place_of(run, segment));
+    else if (run->stage >= TRACK)
+        sf_tracker_prefetch_place(run->tracker, segment);
+}
+
+static void take(struct run *run, const struct sf_segment *segment)
+{
+    if (run->stage == COUNT)
+        count(run, segment);
+    if (run->stage < TRACK)
+        return;
+    void **slot = sf_tracker_segment(run->tracker, segment, NULL);
+    if (run->stage == VIEW)
+        sf_views_segment(run->views, segment, slot);
+    if (sf_tracker_has_news(run->tracker))
+        fetch(run);
+}
+
+/* Like src/cli/intake.c: a batch is decoded, then handed on, its connections fetched ahead. */
+static void take_batch(struct run *run, const struct sf_packet *packets, size_t many)
+{
+    enum { AHEAD = 8 };
+    size_t segments = 0;
+    for (size_t i = 0; i < many; i++) {
+        struct sf_decoded *decoded = &run->decoded[segments];
+        run->told += packets[i].caplen;
+        if (run->stage < DECODE || sf_decode(run->decoder, &packets[i], decoded) != SF_VERDICT_OK)
+            continue;
+        look_ahead(run, &decoded->segment);
+        segments++;
+    }
+    for (size_t i = 0; i < segments; i++) {
+        const struct sf_flow *flow = NULL;
+        if (run->stage >= TRACK && i + AHEAD < segments)
+            flow = sf_tracker_prefetch_flow(run->tracker, &run->decoded[i + AHEAD].segment);
+        if (flow != NULL)
+            sf_tracker_prefetch_parts(flow);
+        take(run, &run->decoded[i].segment);
+    }
+}
+
+static int read_file(struct run *run, const char *path)
+{
+    struct sf_capture_options options = {.files = &path, .file_count = 1};
+    struct sf_packet batch[BATCH];
+    struct sf_capture *capture;
+    struct sf_error err;
+    size_t many;
+    if (sf_capture_open(&capture, &options, NULL, &err) != 0) {
+        fprintf(stderr, "stages: %s\n", err.text);
+        return -1;
+    }
+    while ((many = sf_capture_next(capture, batch, BATCH)) > 0)
+        take_batch(run, batch, many);
+    if (run->stage >= TRACK) {
+        sf_tracker_finish(run->tracker);
+        fetch(run);
+    }
+    sf_capture_close(capture);
+    return 0;
+}
+
+static int begin(struct run *run)
+{
+    const struct sf_decode_options decode = {.hash_seed = 1};
+    const struct sf_view_options view = {.zeek = true};
+    run->decoder = sf_decoder_new(&decode);
+    run->views = sf_views_new(&view);
+    run->table = calloc(run->stage == COUNT ? PLACES : 1, sizeof *run->table);
+    if (run->decoder == NULL || run->views == NULL || run->table == NULL)
+        return -1;
+    run->slots = sf_views_keeper(run->views);
+    const struct sf_track_options track = {.linger_ns = 60 * SF_SEC, .slots = &run->slots};
+    run->tracker = sf_tracker_new(&track);
+    return run->tracker != NULL ? 0 : -1;
+}
+
+static void end(struct run *run)
+{
+    sf_tracker_free(run->tracker);
+    sf_views_free(run->views);
+    sf_decoder_free(run->decoder);
+    free(run->table);
+}
+
+int main(int argc, char **argv)
+{
+    static struct run run;
+    size_t stage = 0;
+    while (argc == 3 && stage < sizeof names / sizeof *names && strcmp(argv[1], names[stage]) != 0)
+        stage++;
+    if (argc != 3 || stage == sizeof names / sizeof *names) {
+        fputs("usage: stages read|decode|count|track|view FILE\n", stderr);
+        return 2;
+    }
+    run.stage = (enum stage)stage;
+    if (begin(&run) != 0 || read_file(&run, argv[2]) != 0)
+        return 1;
+    printf("%" PRIu64 "\n", run.told);
+    end(&run);
+    return 0;
+}
