@@ -81,7 +81,8 @@ static void forget_syn_data(struct sf_endpoint *ep)
 {
     if (ep->syn_data == 0 || ep->snd_nxt > 1 + (sf_offset)ep->syn_data)
         return;
-    ep->unique_bytes -= ep->syn_data;
+    /* Of a SYN sent again with octets, not all may have been counted. */
+    ep->unique_bytes -= ep->unique_bytes < ep->syn_data ? ep->unique_bytes : ep->syn_data;
     ep->snd_nxt = 1;
     ep->sent_count = 0;
     ep->syn_data = 0;
