@@ -110,6 +110,22 @@ GOALS = [
 ]
 
 
+# How far tests/bench/stages reads a capture, and what that adds.
+STAGES = {
+    "read": "packets out of the file",
+    "decode": "headers, options, key and hash of each",
+    "count": "instead of all below: packets and octets, one cache line a connection",
+    "track": "both ends' states, octets, round trips; the records",
+    "view": "what Zeek and tshark would say",
+}
+STAGED = ("web", "mixed")
+
+
+def stages_for(build, mix):
+    program = build / "tests/bench/stages"
+    return [Tool(name, [program, name, None]) for name in STAGES if mix in STAGED]
+
+
 def generate(build, mix, packets, folder):
     capture, truth = folder / f"{mix}-{packets}.pcap", folder / "truth.json"
     subprocess.run([build / "tests/bench/generate", mix, str(packets), capture, truth], check=True)
@@ -131,6 +147,7 @@ class Result:
     truth: dict
     octets: int
     tools: list
+    stages: list
 
 
 def measure_mix(build, mix, workers, folder, quick, rounds):
@@ -141,19 +158,19 @@ def measure_mix(build, mix, workers, folder, quick, rounds):
         small, small_truth = generate(build, mix, SLICE, folder)
     else:
         small, small_truth = capture, truth
-    tools = tools_for(build, workers, mix)
+    tools, stages = tools_for(build, workers, mix), stages_for(build, mix)
     tools[0].run(capture)  # the file is in memory from here on
     tools[0].costs.clear()
     for turn in range(rounds):
         # alternating, each round begun by another tool
-        for tool in tools[turn % len(tools):] + tools[:turn % len(tools)]:
+        for tool in tools[turn % len(tools):] + tools[:turn % len(tools)] + stages:
             tool.packets = small_truth["packets"] if tool.on_slice else total
             if tool.is_worth_a_run():
                 tool.run(small if tool.on_slice else capture)
     octets = capture.stat().st_size
     for path in {capture, small}:
         path.unlink()
-    return Result(mix, truth, octets, tools)
+    return Result(mix, truth, octets, tools, stages)
 
 
 def count_instructions(build, mix, folder):
@@ -241,6 +258,39 @@ def mix_section(result):
     yield ""
     yield from mix_table(result)
     yield ""
+
+
+def nanoseconds(tool):
+    return 1e9 * tool.middle("wall") / tool.packets
+
+
+def stage_table(result):
+    bare = nanoseconds(result.tools[0])
+    yield f"| {result.mix} | what | ns a packet | against pcap_loop |"
+    yield "|---|---|---:|---:|"
+    yield f"| pcap_loop | | {bare:.0f} | 1.00 |"
+    for tool in result.stages:
+        yield (f"| {tool.name} | {STAGES[tool.name]} | {nanoseconds(tool):.0f} | "
+               f"{nanoseconds(tool) / bare:.2f} |")
+    yield ""
+
+
+def stage_section(results):
+    staged = [result for result in results if result.stages
+              and not any(tool.failure() for tool in [result.tools[0], *result.stages])]
+    if not staged:
+        return
+    bare, counted = (nanoseconds(tool) for tool in (staged[0].tools[0], staged[0].stages[2]))
+    yield "## What each stage takes"
+    yield ""
+    yield ("Wall time on one core when a capture is read as far as a stage (tests/bench/stages), "
+           "each with those before it; `count` is the least that tells connections apart. In the "
+           f"mix {staged[0].mix} one and a half times pcap_loop is {1.5 * bare:.0f} ns: "
+           f"{1.5 * bare - counted:.0f} ns above `count` for both ends of a connection and its "
+           "record.")
+    yield ""
+    for result in staged:
+        yield from stage_table(result)
 
 
 def instruction_section(counts):
@@ -386,6 +436,7 @@ def measure_all(args, folder):
     lines = [*intro(rounds, loads), *goal_section(results)]
     for result in results:
         lines.extend(mix_section(result))
+    lines.extend(stage_section(results))
     lines.extend(instruction_section(counts))
     if not args.quick and not args.mix:
         lines.extend(part_section(count_by_part(args.build, folder), counts))
