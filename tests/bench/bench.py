@@ -32,7 +32,7 @@ COUNTED = 100_000  # packets for callgrind
 PROFILED = 1_000_000  # so many that connections rest and linger as they do in the whole mix
 # Address space for each program, octets: 70 % of the machine's memory, whole GiB.
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 7 // 10 >> 30 << 30
-TIMEOUT = 70  # seconds
+TIMEOUT = 100  # seconds
 SLOW = 30  # seconds: what takes longer runs once
 PACKAGES = ["argus-server", "softflowd", "tcptrace", "tshark", "libpcap0.8"]
 
