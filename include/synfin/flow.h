@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "synfin/hint.h"
 #include "synfin/quantile.h"
 #include "synfin/segment.h"
 
@@ -81,13 +82,7 @@ struct sf_rtt_estimate {
     sf_ns rttvar_ns;
 };
 
-enum {
-    SF_CACHE_LINE = 64,
-    SF_FINGERPRINTS = 4,
-    SF_RESENT_MAX = 16,
-    SF_HOLES_MAX = 256,
-    SF_SENT_MAX = 4096
-};
+enum { SF_FINGERPRINTS = 4, SF_RESENT_MAX = 16, SF_HOLES_MAX = 256, SF_SENT_MAX = 4096 };
 
 /* One end. "Sent" means seen at the tap. It is laid out in cache lines: two that each segment
  * touches of both ends, five that it touches of its sender's, the rest. In a word of 64 bits what

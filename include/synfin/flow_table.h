@@ -32,8 +32,7 @@ struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const stru
 
 /* Ask the processor for what sf_flow_table_find() will read first; then, once that has come, for
  * the flow that it will probably find, as far as a segment from `dir` touches it. Returns that
- * flow, or NULL. It stays readable as long as the
- * table, whatever becomes of it. */
+ * flow, or NULL. It stays readable as long as the table, whatever becomes of it. */
 void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash);
 const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash,
                                                   enum sf_dir dir);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "ending.h"
+#include "synfin/hint.h"
 
 static bool is_wanted(const struct sf_pass *pass, uint64_t conn)
 {
@@ -94,8 +95,7 @@ static int take_segment(void *self, const struct sf_segment *segment,
     return take_records(pass, err);
 }
 
-/* Apart, so that the function below does not pay for what this one keeps on the stack. */
-static __attribute__((noinline)) int take_news(struct sf_pass *pass, struct sf_error *err)
+SF_APART static int take_news(struct sf_pass *pass, struct sf_error *err)
 {
     if (sf_tracker_has_news(pass->tracker))
         return take_events_and_records(pass, err);

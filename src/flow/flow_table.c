@@ -112,12 +112,6 @@ void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
         __builtin_prefetch(bucket_of(table, hash));
 }
 
-static void prefetch(const void *what, size_t octets)
-{
-    for (size_t at = 0; at < octets; at += SF_CACHE_LINE)
-        __builtin_prefetch((const char *)what + at);
-}
-
 const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash,
                                                   enum sf_dir dir)
 {
@@ -128,9 +122,9 @@ const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *ta
     if (hh == NULL)
         return NULL;
     const struct sf_flow *flow = &entry_at(hh)->flow;
-    prefetch(hh, HEAD);
-    prefetch(&flow->ep[dir], SENDER);
-    prefetch(&flow->ep[sf_dir_other(dir)], BOTH_ENDS);
+    sf_prefetch(hh, HEAD);
+    sf_prefetch(&flow->ep[dir], SENDER);
+    sf_prefetch(&flow->ep[sf_dir_other(dir)], BOTH_ENDS);
     return flow;
 }
 

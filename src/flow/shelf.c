@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synfin/hint.h"
 #include "synfin/pack.h"
 
 enum { CHUNK = 1 << 16, UNIT = 4, PLACE_BITS = 14, REF_BITS = 36, FIRST_SLOTS = 64 };
@@ -197,15 +198,14 @@ void sf_shelf_prefetch(const struct sf_shelf *shelf, uint64_t hash)
 
 void sf_shelf_prefetch_parcel(const struct sf_shelf *shelf, uint64_t hash)
 {
-    enum { LINE = 64, LINES = 10 * LINE }; /* of most parcels */
+    enum { LINES = 7 * SF_CACHE_LINE }; /* of most parcels */
     slot like = slot_of(hash, 0), found = 0;
     if (shelf->slot_count != 0)
         found = shelf->slots[home_of(shelf, like)];
     if (found == 0 || (found ^ ref_of(found)) != like)
         return; /* nothing there, or displaced: seldom */
     const struct chunk *chunk = chunk_of(shelf, ref_of(found));
-    for (unsigned at = 0; at < LINES; at += LINE)
-        __builtin_prefetch(chunk->octets + offset_of(ref_of(found)) + at);
+    sf_prefetch(chunk->octets + offset_of(ref_of(found)), LINES);
 }
 
 /* --- chunks ---------------------------------------------------------------------------------- */
@@ -357,8 +357,6 @@ static struct chunk *take_hole(struct sf_shelf *shelf, struct row *row, unsigned
         unlink_hole(shelf, row, ref, size);
         *octets = size;
         *at = offset_of(ref);
-        if (*at < chunk->first)
-            chunk->first = *at;
         return chunk;
     }
     return NULL;

@@ -215,14 +215,6 @@ static enum sf_flow_list coldest_list(const struct sf_tracker *t)
     return coldest;
 }
 
-/* It will be packed at the next segment: by then it may be in the cache. */
-static void prefetch(const struct sf_flow *flow)
-{
-    enum { LINE = 64 };
-    for (size_t at = 0; flow != NULL && at < sizeof *flow; at += LINE)
-        __builtin_prefetch((const char *)flow + at);
-}
-
 void sf_rest_pack(struct sf_tracker *t)
 {
     if (t->unpacked_max == 0 || sf_flow_table_count(t->table) <= t->unpacked_max)
@@ -235,7 +227,8 @@ void sf_rest_pack(struct sf_tracker *t)
         /* elsewhere, used since it was put on the list */
         bool is_used = !is_ordered && flow->last_ns > flow->touched_ns;
         if (!is_used && pack(t, flow, list)) {
-            prefetch(next);
+            if (next != NULL) /* by the next segment it may be in the cache, and is packed then */
+                sf_prefetch(next, sizeof *next);
             return;
         }
         if (!is_ordered)

@@ -24,8 +24,7 @@ static const uint16_t end_maybe[] = {END(fin),       END(right_edge), END(sack_h
                                      END(probe_end), END(proof),      END(late_ns)};
 _Static_assert(SF_OFFSET_NONE == SF_NS_UNKNOWN, "one rule makes both small");
 
-/* What the words that hold flags mostly say: both ends are established, options are agreed on ...
- */
+/* What the words that hold flags mostly say. */
 static const struct sf_flow usual_flow = {
     .is_scaled = true, .is_scale_known = true, .role_basis = SF_ROLE_BY_SYN, .has_syn_ack = true};
 static const struct sf_endpoint usual_end = {.mss = 1460,

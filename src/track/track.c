@@ -56,8 +56,8 @@ const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *t,
 void sf_tracker_prefetch_parts(const struct sf_flow *flow)
 {
     enum { VIEW_LINES = 3 * SF_CACHE_LINE }; /* of a usual slot of the views */
-    for (unsigned at = 0; flow->view != NULL && at < VIEW_LINES; at += SF_CACHE_LINE)
-        __builtin_prefetch((const char *)flow->view + at);
+    if (flow->view != NULL)
+        sf_prefetch(flow->view, VIEW_LINES);
     __builtin_prefetch(flow->ep[0].sent);
     __builtin_prefetch(flow->ep[1].sent);
 }
@@ -285,11 +285,9 @@ static void **take_turn(struct sf_tracker *t, struct sf_flow *flow, const struct
     return slot;
 }
 
-/* Any segment but a steady one; `flow` is the one on its key, or NULL. Apart, so that those do not
- * pay for what this keeps on the stack. */
-static __attribute__((noinline)) void **take_unsteady(struct sf_tracker *t, struct sf_flow *flow,
-                                                      const struct sf_segment *seg,
-                                                      struct sf_judgement *out)
+/* Any segment but a steady one; `flow` is the one on its key, or NULL. */
+SF_APART static void **take_unsteady(struct sf_tracker *t, struct sf_flow *flow,
+                                     const struct sf_segment *seg, struct sf_judgement *out)
 {
     bool waits = false;
     if (flow == NULL && sf_rest_wait(t, seg)) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ITEMS_PER_CHUNK = 64, CACHE_LINE = 64 };
+enum { ITEMS_PER_CHUNK = 64 };
 
 /* Stands before the items of a chunk, and in a free item. */
 struct link {
@@ -15,7 +15,7 @@ struct link {
 /* Items of whole cache lines begin at one. */
 static size_t unit_of(const struct sf_pool *pool)
 {
-    return pool->item_size % CACHE_LINE == 0 ? CACHE_LINE : _Alignof(max_align_t);
+    return pool->item_size % SF_CACHE_LINE == 0 ? SF_CACHE_LINE : _Alignof(max_align_t);
 }
 
 static size_t padded(size_t size, size_t unit)

@@ -6,10 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "synfin/hint.h"
 #include "synfin/view.h"
-
-/* A function apart, so that its callers do not pay for what it keeps on the stack. */
-#define SF_APART __attribute__((noinline))
 
 /* Items of one size, carved from chunks and reused through a free list. Zero plus item_size is a
  * valid empty pool. */

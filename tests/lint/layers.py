@@ -15,7 +15,7 @@ LAYERS = ["ground", "capture", "decode", "flow", "track", "view", "report", "cli
 HEADERS = {
     "error.h": "ground", "time.h": "ground", "bytes.h": "ground", "seq.h": "ground",
     "tcp.h": "ground", "quantile.h": "ground", "near.h": "ground",
-    "port.h": "ground", "pack.h": "ground", "writer.h": "ground", "address.h": "ground",
+    "port.h": "ground", "pack.h": "ground", "hint.h": "ground", "writer.h": "ground", "address.h": "ground",
     "hash.h": "ground", "digits.h": "ground",
     "capture.h": "capture",
     "segment.h": "decode", "decode.h": "decode",
