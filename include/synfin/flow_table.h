@@ -48,6 +48,22 @@ void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow);
 /* Gives a removed flow's memory back, with all it owns but `view`. */
 void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow);
 
+/* Gives back the same of a flow in the table, which becomes as sf_flow_table_add() makes them, but
+ * stays where it is, without key and hash. */
+void sf_flow_table_clear(struct sf_flow *flow);
+
+/* Arrays with room and no content that a flow just added has from the one before it. */
+struct sf_flow_arrays {
+    struct sf_sent *sent[SF_DIR_COUNT];
+    struct sf_change *changes;
+    struct sf_noted *notes;
+    uint16_t sent_capacity[SF_DIR_COUNT];
+    uint16_t change_capacity, note_capacity;
+};
+
+/* Takes them from the flow: it is zero but for key, hash and its place in the table. */
+struct sf_flow_arrays sf_flow_take_arrays(struct sf_flow *flow);
+
 /* Gives back what a flow in the table holds outside itself; `view` stays. */
 void sf_flow_table_trim(struct sf_flow *flow);
 

@@ -3,10 +3,13 @@
 #ifndef SYNFIN_PACK_H
 #define SYNFIN_PACK_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "synfin/hint.h"
 #include "synfin/time.h"
 
 struct sf_packer {
@@ -21,12 +24,68 @@ struct sf_unpacker {
     const uint8_t *at;
 };
 
-/* A struct of `len` octets, a multiple of 8: only the 64-bit words that are not 0, and of them only
- * the octets up to the highest that is not 0. */
+/* A struct of `len` octets, a multiple of 8, at most 4096: only the 64-bit words that are not 0,
+ * and of them only the octets up to the highest that is not 0. It is unpacked onto zeros. */
 void sf_pack_struct(struct sf_packer *packer, const void *data, size_t len);
 void sf_unpack_struct(struct sf_unpacker *unpacker, void *out, size_t len);
 
-/* Seven bits an octet, the lowest first. */
+/* Of a word of a struct its lowest octets, 1 to 8: as many as it mostly takes. */
+struct sf_low {
+    uint16_t at; /* offset of the word */
+    uint8_t octets;
+};
+
+/* Those octets of all `lows`, one after another; what is above them stays in the struct, for
+ * sf_pack_struct(). Constant lists become a few instructions a word. */
+SF_INLINE void sf_pack_lows(struct sf_packer *packer, void *at, const struct sf_low *lows,
+                            size_t count)
+{
+    if ((size_t)(packer->end - packer->at) < count * sizeof(uint64_t)) {
+        packer->is_full = true;
+        return;
+    }
+#pragma GCC unroll 64
+    for (size_t i = 0; i < count; i++) {
+        char *place = (char *)at + lows[i].at;
+        unsigned octets = lows[i].octets;
+        uint64_t word, le;
+        memcpy(&word, place, sizeof word);
+        le = htole64(word);
+        memcpy(packer->at, &le, sizeof le);
+        packer->at += octets;
+        word = octets < 8 ? word >> (8 * octets & 63) : 0;
+        memcpy(place, &word, sizeof word);
+    }
+}
+
+SF_INLINE size_t sf_lows_octets(const struct sf_low *lows, size_t count)
+{
+    size_t sum = 0;
+#pragma GCC unroll 64
+    for (size_t i = 0; i < count; i++)
+        sum += lows[i].octets;
+    return sum;
+}
+
+/* Into a struct that sf_unpack_struct() has filled. */
+SF_INLINE void sf_unpack_lows(struct sf_unpacker *unpacker, void *at, const struct sf_low *lows,
+                              size_t count)
+{
+#pragma GCC unroll 64
+    for (size_t i = 0; i < count; i++) {
+        char *place = (char *)at + lows[i].at;
+        unsigned octets = lows[i].octets;
+        uint64_t word, le;
+        memcpy(&word, place, sizeof word);
+        memcpy(&le, unpacker->at, sizeof le);
+        unpacker->at += octets;
+        word = octets < 8 ? word << (8 * octets & 63) : 0;
+        word |= le64toh(le) & (UINT64_MAX >> (64 - 8 * octets));
+        memcpy(place, &word, sizeof word);
+    }
+}
+
+/* Seven bits an octet; 57 bits and more take nine. */
 void sf_pack_number(struct sf_packer *packer, uint64_t n);
 uint64_t sf_unpack_number(struct sf_unpacker *unpacker);
 

@@ -9,9 +9,7 @@
 #include "synfin/bytes.h"
 #include "synfin/decode.h"
 #include "synfin/hash.h"
-
-/* Made anew in each function that calls it, so that a constant argument costs nothing. */
-#define SF_INLINE static inline __attribute__((always_inline))
+#include "synfin/hint.h"
 
 /* The octets still to be read: `cap` of them were captured, `wire` were on the wire; cap <= wire.
  */

@@ -284,59 +284,78 @@ static void flow_dispose(struct sf_flow *flow)
     free(flow->pending);
 }
 
-/* Arrays of a released flow that the next one will need as well: kept, not freed. */
-struct kept {
-    struct sf_sent *sent[SF_DIR_COUNT];
-    uint16_t sent_capacity[SF_DIR_COUNT];
-    struct sf_change *changes;
-    struct sf_noted *notes;
-    uint16_t change_capacity, note_capacity;
-};
-
-enum { KEPT_MAX = 16 }; /* places: larger arrays go back */
-
-static struct kept take_kept(struct sf_flow *flow)
+struct sf_flow_arrays sf_flow_take_arrays(struct sf_flow *flow)
 {
-    struct kept kept = {0};
+    struct sf_flow_arrays arrays = {.changes = flow->changes,
+                                    .notes = flow->notes,
+                                    .change_capacity = flow->change_capacity,
+                                    .note_capacity = flow->note_capacity};
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         struct sf_endpoint *ep = &flow->ep[dir];
-        if (ep->sent_capacity > KEPT_MAX)
-            continue;
-        kept.sent[dir] = ep->sent;
-        kept.sent_capacity[dir] = ep->sent_capacity;
+        arrays.sent[dir] = ep->sent;
+        arrays.sent_capacity[dir] = ep->sent_capacity;
         ep->sent = NULL;
+        ep->sent_capacity = 0;
     }
-    if (flow->change_capacity <= KEPT_MAX) {
-        kept.changes = flow->changes;
-        kept.change_capacity = flow->change_capacity;
-        flow->changes = NULL;
-    }
-    if (flow->note_capacity <= KEPT_MAX) {
-        kept.notes = flow->notes;
-        kept.note_capacity = flow->note_capacity;
-        flow->notes = NULL;
-    }
-    return kept;
+    flow->changes = NULL;
+    flow->notes = NULL;
+    flow->change_capacity = flow->note_capacity = 0;
+    return arrays;
 }
 
-static void put_kept(struct sf_flow *flow, const struct kept *kept)
+static void put_arrays(struct sf_flow *flow, const struct sf_flow_arrays *arrays)
 {
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
-        flow->ep[dir].sent = kept->sent[dir];
-        flow->ep[dir].sent_capacity = kept->sent_capacity[dir];
+        flow->ep[dir].sent = arrays->sent[dir];
+        flow->ep[dir].sent_capacity = arrays->sent_capacity[dir];
     }
-    flow->changes = kept->changes;
-    flow->change_capacity = kept->change_capacity;
-    flow->notes = kept->notes;
-    flow->note_capacity = kept->note_capacity;
+    flow->changes = arrays->changes;
+    flow->change_capacity = arrays->change_capacity;
+    flow->notes = arrays->notes;
+    flow->note_capacity = arrays->note_capacity;
+}
+
+/* Keeps room in an array that the next flow will need as well, unless it is large. */
+#define TRIM(array, capacity)                                                                      \
+    do {                                                                                           \
+        enum { KEPT_MAX = 16 };                                                                    \
+        if ((capacity) > KEPT_MAX) {                                                               \
+            free(array);                                                                           \
+            (array) = NULL;                                                                        \
+            (capacity) = 0;                                                                        \
+        }                                                                                          \
+    } while (0)
+
+/* What a flow that goes leaves to the next one. All else that it owns is given back. */
+static struct sf_flow_arrays dispose_but_arrays(struct sf_flow *flow)
+{
+    struct sf_flow_arrays arrays = sf_flow_take_arrays(flow);
+    flow_dispose(flow);
+    TRIM(arrays.sent[0], arrays.sent_capacity[0]);
+    TRIM(arrays.sent[1], arrays.sent_capacity[1]);
+    TRIM(arrays.changes, arrays.change_capacity);
+    TRIM(arrays.notes, arrays.note_capacity);
+    return arrays;
+}
+
+static void make_new(struct sf_flow *flow)
+{
+    struct sf_flow_arrays arrays = dispose_but_arrays(flow);
+    memset(flow, 0, sizeof *flow);
+    put_arrays(flow, &arrays);
+}
+
+void sf_flow_table_clear(struct sf_flow *flow)
+{
+    struct sf_flow *older = flow->older, *newer = flow->newer;
+    make_new(flow);
+    flow->older = older;
+    flow->newer = newer;
 }
 
 void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow)
 {
-    struct kept kept = take_kept(flow);
-    flow_dispose(flow);
-    memset(flow, 0, sizeof *flow);
-    put_kept(flow, &kept);
+    make_new(flow);
     flow->newer = table->unused;
     table->unused = flow;
 }
@@ -354,15 +373,14 @@ static void endpoint_forget(struct sf_endpoint *ep)
 
 void sf_flow_table_trim(struct sf_flow *flow)
 {
-    struct kept kept = take_kept(flow);
-    flow_dispose(flow);
+    struct sf_flow_arrays arrays = dispose_but_arrays(flow);
     endpoint_forget(&flow->ep[0]);
     endpoint_forget(&flow->ep[1]);
     flow->changes = NULL;
     flow->notes = NULL;
     flow->change_count = flow->change_capacity = flow->note_count = flow->note_capacity = 0;
     flow->pending = NULL;
-    put_kept(flow, &kept);
+    put_arrays(flow, &arrays);
 }
 
 void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list)

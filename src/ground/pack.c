@@ -10,7 +10,7 @@
 
 enum { BLOCK = 8, WORD = sizeof(uint64_t), LENGTHS = BLOCK / 2, BLOCK_OCTETS = BLOCK * WORD };
 /* What a block takes at most: lengths, octets, and that a word is written whole. */
-enum { BLOCK_PACKED_MAX = LENGTHS + BLOCK_OCTETS + WORD };
+enum { BLOCK_PACKED_MAX = LENGTHS + BLOCK_OCTETS + WORD, BLOCKS_MAX = 64 };
 _Static_assert((size_t)SF_PACK_SLACK >= WORD, "a word is read whole");
 
 static bool has_room(struct sf_packer *packer, size_t octets)
@@ -26,22 +26,29 @@ static unsigned octets_of(uint64_t word)
     return 8u - (unsigned)__builtin_clzll(word | 1) / 8u - (word == 0);
 }
 
-static bool is_zero(const uint64_t words[BLOCK])
+static inline uint64_t word_of(const uint8_t *block, unsigned i)
+{
+    uint64_t word;
+    memcpy(&word, block + (size_t)i * WORD, WORD);
+    return word;
+}
+
+static inline bool is_zero(const uint8_t *block)
 {
     uint64_t any = 0;
     for (unsigned i = 0; i < BLOCK; i++)
-        any |= words[i];
+        any |= word_of(block, i);
     return any == 0;
 }
 
-static uint8_t *pack_block(uint8_t *at, const uint64_t words[BLOCK])
+static uint8_t *pack_block(uint8_t *at, const uint8_t *block)
 {
     uint32_t lengths = 0;
     uint8_t *begin = at;
     at += LENGTHS;
     for (unsigned i = 0; i < BLOCK; i++) {
-        uint64_t le = htole64(words[i]);
-        unsigned octets = octets_of(words[i]);
+        uint64_t word = word_of(block, i), le = htole64(word);
+        unsigned octets = octets_of(word);
         memcpy(at, &le, WORD);
         lengths |= octets << 4 * i;
         at += octets;
@@ -52,28 +59,28 @@ static uint8_t *pack_block(uint8_t *at, const uint64_t words[BLOCK])
 
 void sf_pack_struct(struct sf_packer *packer, const void *data, size_t len)
 {
-    size_t blocks = (len + BLOCK_OCTETS - 1) / BLOCK_OCTETS, bits = (blocks + 7) / 8;
-    assert(len % WORD == 0);
+    size_t whole = len / BLOCK_OCTETS, rest = len % BLOCK_OCTETS;
+    size_t blocks = whole + (rest > 0), bits = (blocks + 7) / 8;
+    uint8_t last[BLOCK_OCTETS] = {0};
+    uint64_t present = 0;
+    assert(len % WORD == 0 && blocks <= BLOCKS_MAX);
     if (!has_room(packer, bits + blocks * BLOCK_PACKED_MAX))
         return;
-    uint8_t *present = packer->at;
-    memset(present, 0, bits);
-    packer->at += bits;
+    uint8_t *begin = packer->at, *at = begin + bits;
+    memcpy(last, (const uint8_t *)data + whole * BLOCK_OCTETS, rest);
     for (size_t i = 0; i < blocks; i++) {
-        uint64_t words[BLOCK] = {0};
-        size_t begin = i * BLOCK_OCTETS;
-        if (len - begin >= BLOCK_OCTETS)
-            memcpy(words, (const uint8_t *)data + begin, BLOCK_OCTETS);
-        else
-            memcpy(words, (const uint8_t *)data + begin, len - begin);
-        if (is_zero(words))
+        const uint8_t *block = i < whole ? (const uint8_t *)data + i * BLOCK_OCTETS : last;
+        if (is_zero(block))
             continue;
-        present[i / 8] |= (uint8_t)(1u << i % 8);
-        packer->at = pack_block(packer->at, words);
+        present |= UINT64_C(1) << i;
+        at = pack_block(at, block);
     }
+    present = htole64(present);
+    memcpy(begin, &present, bits);
+    packer->at = at;
 }
 
-static const uint8_t *unpack_block(const uint8_t *at, uint64_t words[BLOCK])
+static const uint8_t *unpack_block(const uint8_t *at, uint8_t *block)
 {
     static const uint64_t masks[] = {
         0,
@@ -92,7 +99,8 @@ static const uint8_t *unpack_block(const uint8_t *at, uint64_t words[BLOCK])
     for (unsigned i = 0; i < BLOCK; i++, lengths >>= 4) {
         uint64_t le;
         memcpy(&le, at, WORD);
-        words[i] = le64toh(le) & masks[lengths & 0xf];
+        uint64_t word = le64toh(le) & masks[lengths & 0xf];
+        memcpy(block + (size_t)i * WORD, &word, WORD);
         at += lengths & 0xf;
     }
     return at;
@@ -100,37 +108,19 @@ static const uint8_t *unpack_block(const uint8_t *at, uint64_t words[BLOCK])
 
 void sf_unpack_struct(struct sf_unpacker *unpacker, void *out, size_t len)
 {
-    size_t blocks = (len + BLOCK_OCTETS - 1) / BLOCK_OCTETS;
-    const uint8_t *present = unpacker->at, *at = present + (blocks + 7) / 8;
-    for (size_t i = 0; i < blocks; i++) {
-        uint64_t words[BLOCK] = {0};
-        size_t begin = i * BLOCK_OCTETS;
-        if ((unsigned)present[i / 8] >> i % 8 & 1)
-            at = unpack_block(at, words);
-        if (len - begin >= BLOCK_OCTETS)
-            memcpy((uint8_t *)out + begin, words, BLOCK_OCTETS);
-        else
-            memcpy((uint8_t *)out + begin, words, len - begin);
+    size_t whole = len / BLOCK_OCTETS, rest = len % BLOCK_OCTETS;
+    size_t bits = (whole + (rest > 0) + 7) / 8;
+    uint64_t present = 0;
+    memcpy(&present, unpacker->at, bits);
+    const uint8_t *at = unpacker->at + bits;
+    for (present = le64toh(present); present != 0; present &= present - 1) {
+        size_t i = (size_t)__builtin_ctzll(present);
+        uint8_t last[BLOCK_OCTETS], *block = (uint8_t *)out + i * BLOCK_OCTETS;
+        at = unpack_block(at, i < whole ? block : last);
+        if (i == whole)
+            memcpy(block, last, rest);
     }
     unpacker->at = at;
-}
-
-void sf_pack_number(struct sf_packer *packer, uint64_t n)
-{
-    if (!has_room(packer, 10))
-        return;
-    for (; n >= 0x80; n >>= 7)
-        *packer->at++ = (uint8_t)(n | 0x80);
-    *packer->at++ = (uint8_t)n;
-}
-
-uint64_t sf_unpack_number(struct sf_unpacker *unpacker)
-{
-    uint64_t n = 0;
-    unsigned shift = 0;
-    for (; *unpacker->at & 0x80; shift += 7)
-        n |= (uint64_t)(*unpacker->at++ & 0x7f) << shift;
-    return n | (uint64_t)*unpacker->at++ << shift;
 }
 
 void sf_pack_octets(struct sf_packer *packer, const void *data, size_t len)
@@ -145,6 +135,41 @@ void sf_unpack_octets(struct sf_unpacker *unpacker, void *out, size_t len)
 {
     memcpy(out, unpacker->at, len);
     unpacker->at += len;
+}
+
+/* Seven bits an octet, whose number the zeros below the lowest bit that is set tell: so all are
+ * written and read as one word. Numbers of more than 56 bits follow a 0 as they are. */
+enum { NUMBER_ROOM = 2 * WORD, WORD_BITS = 64 };
+
+void sf_pack_number(struct sf_packer *packer, uint64_t n)
+{
+    if (!has_room(packer, NUMBER_ROOM))
+        return;
+    unsigned bits = WORD_BITS - (unsigned)__builtin_clzll(n | 1), octets = (bits + 6) / 7;
+    if (octets > WORD) {
+        uint64_t le = htole64(n);
+        *packer->at++ = 0;
+        sf_pack_octets(packer, &le, WORD);
+        return;
+    }
+    uint64_t le = htole64((n << 1 | 1) << (octets - 1));
+    memcpy(packer->at, &le, WORD);
+    packer->at += octets;
+}
+
+uint64_t sf_unpack_number(struct sf_unpacker *unpacker)
+{
+    uint64_t word;
+    if (*unpacker->at == 0) {
+        unpacker->at++;
+        sf_unpack_octets(unpacker, &word, WORD);
+        return le64toh(word);
+    }
+    memcpy(&word, unpacker->at, WORD);
+    word = le64toh(word);
+    unsigned octets = (unsigned)__builtin_ctzll(word) + 1;
+    unpacker->at += octets;
+    return (word & UINT64_MAX >> (WORD_BITS - 8 * octets)) >> octets;
 }
 
 static const uint64_t FOR_UNKNOWN = (uint64_t)-1, FOR_ZERO = (uint64_t)-2;

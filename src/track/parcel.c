@@ -303,12 +303,10 @@ static void unpack_slot(struct sf_unpacker *u, struct sf_flow *flow,
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static void forget_prints(struct sf_endpoint *ep, sf_ns base)
+static void forget_prints(struct sf_endpoint *ep)
 {
-    for (unsigned i = 0; i < SF_FINGERPRINTS; i++) {
-        ep->prints[i] = 0;
-        ep->sightings[i] = (struct sf_sighting){.ts_ns = base}; /* then all of it is 0 */
-    }
+    memset(ep->prints, 0, sizeof ep->prints);
+    memset(ep->sightings, 0, sizeof ep->sightings);
 }
 
 static void cut_end(struct sf_endpoint *ep)
@@ -347,7 +345,7 @@ static void cut(const struct sf_flow *flow, uint64_t now_packet, struct sf_flow 
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         cut_end(&out->ep[dir]);
         if (sf_duplicate_is_out_of_reach(flow, now_packet))
-            forget_prints(&out->ep[dir], flow->touched_ns);
+            forget_prints(&out->ep[dir]);
     }
 }
 
@@ -400,27 +398,24 @@ void sf_flow_pack(struct sf_packer *p, struct sf_flow *flow, uint64_t now_packet
     disown(flow);
 }
 
-/* An array that was unpacked, with how many are in it, and the one that the flow before in this
- * place had. */
+/* An array that was unpacked, with how many are in it, and the flow's with its room. */
 struct array {
     const void *items;
-    void *kept;
+    void *room;
     size_t size; /* of an item */
-    uint16_t kept_capacity;
-    uint16_t *count, *capacity; /* of the flow's array */
+    uint16_t *count, *capacity;
 };
 
-/* The flow's array: the kept one where it is large enough. Without memory the connection forgets
- * what it held. */
+/* The flow's array: the one with room where it is large enough. Without memory the connection
+ * forgets what it held. */
 static void *restore(const struct array *a)
 {
     unsigned need = 2;
     while (need < *a->count)
         need *= 2;
-    void *array = a->kept;
-    *a->capacity = a->kept_capacity;
-    if (*a->count > a->kept_capacity) {
-        free(a->kept);
+    void *array = a->room;
+    if (*a->count > *a->capacity) {
+        free(a->room);
         array = malloc(need * a->size);
         *a->capacity = array == NULL ? 0 : (uint16_t)need;
     }
@@ -431,70 +426,77 @@ static void *restore(const struct array *a)
     return array;
 }
 
-static void grow_sent(struct sf_unpacker *u, struct sf_endpoint *ep, const struct sf_endpoint *kept,
-                      sf_ns base)
+static void grow_sent(struct sf_unpacker *u, struct sf_endpoint *ep, struct sf_sent *room,
+                      uint16_t capacity, sf_ns base)
 {
     struct sf_sent sent[SENT_MAX];
     if (ep->sent != NULL) {
-        free(kept->sent);
+        free(room);
         return;
     }
     unpack_sent(u, sent, ep->sent_count, base);
-    ep->sent = restore(&(struct array){sent, kept->sent, sizeof *sent, kept->sent_capacity,
-                                       &ep->sent_count, &ep->sent_capacity});
+    ep->sent_capacity = capacity;
+    ep->sent =
+        restore(&(struct array){sent, room, sizeof *sent, &ep->sent_count, &ep->sent_capacity});
 }
 
-static void grow_changes(struct sf_unpacker *u, struct sf_flow *flow, const struct sf_flow *kept)
+static void grow_changes(struct sf_unpacker *u, struct sf_flow *flow,
+                         const struct sf_flow_arrays *arrays)
 {
     struct sf_change changes[CHANGES_MAX];
     if (flow->changes != NULL) {
-        free(kept->changes);
+        free(arrays->changes);
         return;
     }
     unpack_changes(u, flow, changes);
-    flow->changes =
-        restore(&(struct array){changes, kept->changes, sizeof *changes, kept->change_capacity,
-                                &flow->change_count, &flow->change_capacity});
+    flow->change_capacity = arrays->change_capacity;
+    flow->changes = restore(&(struct array){changes, arrays->changes, sizeof *changes,
+                                            &flow->change_count, &flow->change_capacity});
 }
 
-static void grow_notes(struct sf_unpacker *u, struct sf_flow *flow, const struct sf_flow *kept)
+static void grow_notes(struct sf_unpacker *u, struct sf_flow *flow,
+                       const struct sf_flow_arrays *arrays)
 {
     struct sf_noted notes[NOTES_MAX];
     if (flow->notes != NULL) {
-        free(kept->notes);
+        free(arrays->notes);
         return;
     }
+    memset(notes, 0, flow->note_count * sizeof *notes);
     for (unsigned i = 0; i < flow->note_count; i++)
         sf_unpack_struct(u, &notes[i], sizeof notes[i]);
-    flow->notes = restore(&(struct array){notes, kept->notes, sizeof *notes, kept->note_capacity,
-                                          &flow->note_count, &flow->note_capacity});
+    flow->note_capacity = arrays->note_capacity;
+    flow->notes = restore(&(struct array){notes, arrays->notes, sizeof *notes, &flow->note_count,
+                                          &flow->note_capacity});
 }
 
 void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
                     const struct sf_slot_keeper *keeper)
 {
     struct sf_unpacker u = {parcel->octets + 1};
-    struct sf_flow kept = *flow; /* its place in the table and the arrays found there */
+    struct sf_flow *older = flow->older, *newer = flow->newer; /* its place in the table */
+    struct sf_flow_arrays arrays = sf_flow_take_arrays(flow);
     struct sf_flow_key key;
     unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
     uint64_t id = sf_unpack_number(&u);
+    memset(&flow->key, 0, sizeof flow->key); /* and the hash: */
     sf_numbers_unpack(&u, flow);
     flow->key = key;
     flow->hash = parcel->hash;
     flow->id = id;
     flow->last_packet = parcel->packet;
     flow->touched_ns = parcel->ns;
-    flow->older = kept.older;
-    flow->newer = kept.newer;
+    flow->older = older;
+    flow->newer = newer;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         struct sf_endpoint *ep = &flow->ep[dir];
-        grow_sent(&u, ep, &kept.ep[dir], parcel->ns);
+        grow_sent(&u, ep, arrays.sent[dir], arrays.sent_capacity[dir], parcel->ns);
         unpack_samples(&u, &ep->rtt);
         unpack_samples(&u, &ep->response);
     }
     sf_numbers_grow(flow, parcel->ns);
-    grow_changes(&u, flow, &kept);
-    grow_notes(&u, flow, &kept);
+    grow_changes(&u, flow, &arrays);
+    grow_notes(&u, flow, &arrays);
     if (keeper != NULL)
         unpack_slot(&u, flow, keeper);
 }

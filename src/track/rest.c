@@ -192,6 +192,7 @@ static bool pack(struct sf_tracker *t, struct sf_flow *flow, enum sf_flow_list l
     sf_flow_pack(&packer, flow, t->now_packet, t->options.slots);
     parcel.len = (size_t)(packer.at - octets);
     if (sf_shelf_put(t->shelf, &parcel) != 0) {
+        sf_flow_table_clear(flow);
         sf_flow_unpack(&parcel, flow, t->options.slots);
         return false;
     }

@@ -10,18 +10,14 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* A field that is not in these lists takes more octets, nothing else. */
-static const uint16_t end_times[] = {END(last_ns),
-                                     END(ts_recent_ns),
-                                     END(first_data_ns),
-                                     END(last_data_ns),
-                                     END(sightings[0].ts_ns),
-                                     END(sightings[1].ts_ns),
-                                     END(sightings[2].ts_ns),
-                                     END(sightings[3].ts_ns)};
+static const uint16_t end_times[] = {END(last_ns), END(ts_recent_ns), END(first_data_ns),
+                                     END(last_data_ns)};
+static const uint16_t sighting_times[] = {END(sightings[0].ts_ns), END(sightings[1].ts_ns),
+                                          END(sightings[2].ts_ns), END(sightings[3].ts_ns)};
 static const uint16_t flow_times[] = {FLOW(first_ns), FLOW(last_ns), FLOW(syn_ns), FLOW(fin_ns)};
-static const uint16_t flow_maybe[] = {FLOW(challenge_ns), FLOW(syn_ack_ns), FLOW(ack_ns)};
-static const uint16_t end_maybe[] = {END(fin),       END(right_edge), END(sack_high), END(suspect),
-                                     END(probe_end), END(proof),      END(late_ns)};
+static const uint16_t flow_maybe[] = {FLOW(challenge_ns)};
+static const uint16_t end_maybe[] = {END(fin),       END(sack_high), END(suspect),
+                                     END(probe_end), END(proof),     END(late_ns)};
 _Static_assert(SF_OFFSET_NONE == SF_NS_UNKNOWN, "one rule makes both small");
 
 /* What the words that hold flags mostly say. */
@@ -39,7 +35,6 @@ static const struct sf_endpoint usual_end = {.mss = 1460,
                                              .saw_timestamps = true,
                                              .has_window = true,
                                              .has_wscale = true,
-                                             .is_window_scaled = true,
                                              .wscale_sent = 7,
                                              .syn_options = SF_OPT_HAS_MSS | SF_OPT_HAS_WSCALE |
                                                             SF_OPT_HAS_SACK_PERMITTED |
@@ -162,6 +157,15 @@ static void flip_windows(struct sf_endpoint *ep)
     ep->ttl_max ^= ep->ttl_min;
 }
 
+/* After a while none is: then there are no sightings, too. */
+static bool has_prints(const struct sf_endpoint *ep)
+{
+    uint64_t any = 0;
+    for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
+        any |= ep->prints[i];
+    return any != 0;
+}
+
 /* What the end sent last, by what it and its peer have told before. Both are as they were. */
 
 static uint32_t expected_ack(const struct sf_endpoint *peer)
@@ -174,16 +178,26 @@ static uint16_t expected_window(const struct sf_endpoint *ep)
     return (uint16_t)(ep->window_now >> (ep->is_window_scaled ? ep->shift & 0x1f : 0));
 }
 
-static void shrink_last(struct sf_endpoint *small, const struct sf_endpoint *ep,
-                        const struct sf_endpoint *peer)
+/* Windows of SYNs are not scaled. */
+static bool expected_scaled(const struct sf_flow *flow, const struct sf_endpoint *ep)
 {
-    small->last.ack.n -= expected_ack(peer);
-    small->last.window ^= expected_window(ep);
-    small->right_edge = (sf_offset)above((uint64_t)ep->right_edge, peer->window_now);
+    return flow->is_scaled && ep->packets > ep->syns;
 }
 
-static void grow_last(struct sf_endpoint *ep, const struct sf_endpoint *peer)
+static void shrink_last(struct sf_flow *small, const struct sf_flow *flow, int dir)
 {
+    const struct sf_endpoint *ep = &flow->ep[dir], *peer = &flow->ep[SF_FROM_1 - dir];
+    struct sf_endpoint *out = &small->ep[dir];
+    out->is_window_scaled ^= expected_scaled(flow, ep);
+    out->last.ack.n -= expected_ack(peer);
+    out->last.window ^= expected_window(ep);
+    out->right_edge = (sf_offset)above((uint64_t)ep->right_edge, peer->window_now);
+}
+
+static void grow_last(struct sf_flow *flow, int dir)
+{
+    struct sf_endpoint *ep = &flow->ep[dir], *peer = &flow->ep[SF_FROM_1 - dir];
+    ep->is_window_scaled ^= expected_scaled(flow, ep);
     ep->last.ack.n += expected_ack(peer);
     ep->last.window ^= expected_window(ep);
     ep->right_edge = (sf_offset)from_above((uint64_t)ep->right_edge, peer->window_now);
@@ -195,6 +209,8 @@ static void shrink_end(struct sf_endpoint *ep, const struct sf_samples *rtt, sf_
     flip_windows(ep);
     ep->ip_bytes -= octets_of_headers(ep) + ep->payload_bytes;
     shrink_times(ep, end_times, COUNT(end_times), base);
+    if (has_prints(ep))
+        shrink_times(ep, sighting_times, COUNT(sighting_times), base);
     for (size_t i = 0; i < COUNT(end_differences); i++)
         subtract(ep, &end_differences[i]);
     swap_none(ep, end_maybe, COUNT(end_maybe));
@@ -208,6 +224,8 @@ static void grow_end(struct sf_endpoint *ep, sf_ns base)
     for (size_t i = COUNT(end_differences); i-- > 0;)
         add_again(ep, &end_differences[i]);
     grow_times(ep, end_times, COUNT(end_times), base);
+    if (has_prints(ep))
+        grow_times(ep, sighting_times, COUNT(sighting_times), base);
     ep->ip_bytes += octets_of_headers(ep) + ep->payload_bytes;
     flip_windows(ep);
     flip_rtt(ep, &ep->rtt);
@@ -254,7 +272,7 @@ static void grow_moments(struct sf_flow *flow)
 static void shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base)
 {
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        shrink_last(&small->ep[dir], &flow->ep[dir], &flow->ep[SF_FROM_1 - dir]);
+        shrink_last(small, flow, dir);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         shrink_end(&small->ep[dir], &flow->ep[dir].rtt, base);
     shrink_moments(small, flow);
@@ -275,86 +293,51 @@ void sf_numbers_grow(struct sf_flow *flow, sf_ns base)
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         grow_end(&flow->ep[dir], base);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        grow_last(&flow->ep[dir], &flow->ep[SF_FROM_1 - dir]);
+        grow_last(flow, dir);
     grow_moments(flow);
 }
 
-/* Words that are mostly not 0 after that are packed together, before all others: those take little
- * room and time. */
-static const uint16_t flow_often[] = {
-    FLOW(client), FLOW(first_ns), FLOW(first_packet), FLOW(last_ns),      FLOW(syn_ack_ns),
-    FLOW(ack_ns), FLOW(fin_ns),   FLOW(first_fin),    FLOW(change_count), FLOW(last_data_ns)};
-static const uint16_t end_often[] = {END(base),
-                                     END(dup_acks_in_row),
-                                     END(sent_count),
-                                     END(snd_nxt),
-                                     END(right_edge),
-                                     END(ts_echoed),
-                                     END(fin),
-                                     END(last_ns),
-                                     END(ts_recent_ns),
-                                     END(last),
-                                     END(last.ip_id),
-                                     END(packets),
-                                     END(ip_bytes),
-                                     END(payload_bytes),
-                                     END(data_packets),
-                                     END(pure_acks),
-                                     END(first_data_ns),
-                                     END(last_data_ns),
-                                     END(idle_max_ns),
-                                     END(in_flight_max),
-                                     END(initial_window),
-                                     END(window_now),
-                                     END(pushes),
-                                     END(segment_min),
-                                     END(segment_max),
-                                     END(print_next),
-                                     END(syns),
-                                     END(syn_acks),
-                                     END(fins),
-                                     END(without_ack),
-                                     END(assumed_from)};
-enum { OFTEN = COUNT(flow_often) + SF_DIR_COUNT * COUNT(end_often) };
-_Static_assert(OFTEN % 8 == 0, "whole blocks of pack.c");
-
-/* Words change places with zeros. */
-static uint64_t *take_words(void *at, const uint16_t *fields, size_t count, uint64_t *out)
-{
-    for (size_t i = 0; i < count; i++) {
-        *out++ = word_at(at, fields[i]);
-        set_word(at, fields[i], 0);
-    }
-    return out;
-}
-
-static const uint64_t *put_words(void *at, const uint16_t *fields, size_t count,
-                                 const uint64_t *words)
-{
-    for (size_t i = 0; i < count; i++)
-        set_word(at, fields[i], *words++);
-    return words;
-}
+/* Words that are mostly not 0 after that: so many octets of each have their place, whatever they
+ * hold. All else takes room only where there is anything. */
+static const struct sf_low flow_lows[] = {
+    {FLOW(client), 4}, {FLOW(first_ns), 5},  {FLOW(last_ns), 4},      {FLOW(first_packet), 3},
+    {FLOW(fin_ns), 4}, {FLOW(first_fin), 2}, {FLOW(change_count), 5},
+};
+static const struct sf_low end_lows[] = {
+    {END(base), 5},          {END(dup_acks_in_row), 7},
+    {END(snd_nxt), 1},       {END(ts_echoed), 4},
+    {END(fin), 1},           {END(last_ns), 4},
+    {END(last), 1},          {END(last.ip_id), 2},
+    {END(packets), 1},       {END(ip_bytes), 2},
+    {END(payload_bytes), 2}, {END(data_packets), 1},
+    {END(pure_acks), 1},     {END(first_data_ns), 5},
+    {END(last_data_ns), 4},  {END(idle_max_ns), 5},
+    {END(in_flight_max), 2}, {END(initial_window), 2},
+    {END(window_now), 3},    {END(pushes), 1},
+    {END(segment_min), 2},   {END(segment_max), 2},
+    {END(print_next), 4},    {END(syns), 1},
+    {END(syn_acks), 1},      {END(fins), 1},
+    {END(without_ack), 1},   {END(assumed_from), 3},
+    {END(proof), 2},
+};
 
 void sf_numbers_pack(struct sf_packer *p, struct sf_flow *small, const struct sf_flow *flow,
                      sf_ns base)
 {
-    uint64_t often[OFTEN], *next = often;
     shrink(small, flow, base);
-    next = take_words(small, flow_often, COUNT(flow_often), next);
+    sf_pack_lows(p, small, flow_lows, COUNT(flow_lows));
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        next = take_words(&small->ep[dir], end_often, COUNT(end_often), next);
-    sf_pack_struct(p, often, sizeof often);
+        sf_pack_lows(p, &small->ep[dir], end_lows, COUNT(end_lows));
     sf_pack_struct(p, small, sizeof *small);
 }
 
 void sf_numbers_unpack(struct sf_unpacker *u, struct sf_flow *flow)
 {
-    uint64_t often[OFTEN];
-    const uint64_t *next = often;
-    sf_unpack_struct(u, often, sizeof often);
+    struct sf_unpacker lows = *u;
+    u->at += sf_lows_octets(flow_lows, COUNT(flow_lows)) +
+             SF_DIR_COUNT * sf_lows_octets(end_lows, COUNT(end_lows));
     sf_unpack_struct(u, flow, sizeof *flow);
-    next = put_words(flow, flow_often, COUNT(flow_often), next);
+    sf_unpack_lows(&lows, flow, flow_lows, COUNT(flow_lows));
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        next = put_words(&flow->ep[dir], end_often, COUNT(end_often), next);
+        sf_unpack_lows(&lows, &flow->ep[dir], end_lows, COUNT(end_lows));
 }

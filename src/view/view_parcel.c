@@ -116,6 +116,16 @@ static void grow(struct sf_view_slot *slot, const struct sf_flow *flow)
     }
 }
 
+#define SLOT(field) offsetof(struct sf_view_slot, field)
+
+/* Words that are mostly not 0 after that. */
+static const struct sf_low lows[] = {
+    {SLOT(zeek.last_ns), 4},      {SLOT(zeek.missed_bytes), 3}, {SLOT(zeek.steady), 5},
+    {SLOT(zeek.end[0].state), 5}, {SLOT(zeek.end[1].state), 5}, {SLOT(zeek.history), 8},
+    {SLOT(zeek.history[8]), 3},   {SLOT(wire.has_base), 3},
+};
+enum { LOW_COUNT = sizeof lows / sizeof *lows, FIXED = SLOT(rare) };
+
 static bool pack(void *self, const struct sf_flow *flow, struct sf_packer *packer)
 {
     struct sf_views *views = self;
@@ -125,7 +135,8 @@ static bool pack(void *self, const struct sf_flow *flow, struct sf_packer *packe
         return false;
     shrink(&small, flow);
     sf_pack_number(packer, rare != NULL);
-    sf_pack_struct(packer, &small, offsetof(struct sf_view_slot, rare));
+    sf_pack_lows(packer, &small, lows, LOW_COUNT);
+    sf_pack_struct(packer, &small, FIXED);
     if (rare != NULL) {
         sf_pack_struct(packer, rare, sizeof *rare);
         sf_pool_give(&views->rares, rare);
@@ -141,7 +152,10 @@ static void *unpack(void *self, const struct sf_flow *flow, struct sf_unpacker *
     if (slot == NULL)
         return NULL;
     bool has_rare = sf_unpack_number(unpacker) != 0;
-    sf_unpack_struct(unpacker, slot, offsetof(struct sf_view_slot, rare));
+    struct sf_unpacker before = *unpacker;
+    unpacker->at += sf_lows_octets(lows, LOW_COUNT);
+    sf_unpack_struct(unpacker, slot, FIXED);
+    sf_unpack_lows(&before, slot, lows, LOW_COUNT);
     grow(slot, flow);
     if (!has_rare)
         return slot;

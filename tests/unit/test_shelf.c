@@ -162,6 +162,7 @@ static void structs_and_times_come_back(void **state)
         sf_pack_number(&packer, words[0]);
         assert_false(packer.is_full);
         struct sf_unpacker unpacker = {octets};
+        memset(back, 0, sizeof back);
         sf_unpack_struct(&unpacker, back, sizeof back);
         assert_memory_equal(words, back, sizeof words);
         assert_int_equal(sf_unpack_number(&unpacker), words[0]);
@@ -175,9 +176,60 @@ static void structs_and_times_come_back(void **state)
     assert_true(sf_time_shrink(SF_NS_UNKNOWN, 1000) < 8 && sf_time_shrink(0, 1000) < 8);
 }
 
+static size_t number_octets(uint64_t n)
+{
+    uint8_t octets[64];
+    struct sf_packer packer = {octets, octets + sizeof octets, false};
+    struct sf_unpacker unpacker = {octets};
+    memset(octets, 0xff, sizeof octets);
+    sf_pack_number(&packer, n);
+    assert_false(packer.is_full);
+    assert_true(sf_unpack_number(&unpacker) == n);
+    assert_ptr_equal(unpacker.at, packer.at);
+    return (size_t)(packer.at - octets);
+}
+
+static void numbers_take_seven_bits_an_octet(void **state)
+{
+    (void)state;
+    assert_int_equal(number_octets(0), 1);
+    for (unsigned bits = 1; bits <= 64; bits++) {
+        uint64_t most = UINT64_MAX >> (64 - bits), least = UINT64_C(1) << (bits - 1);
+        size_t expected = bits > 56 ? 9 : (bits + 6) / 7;
+        assert_int_equal(number_octets(most), expected);
+        assert_int_equal(number_octets(least), expected);
+    }
+}
+
+static void low_octets_leave_what_is_above(void **state)
+{
+    (void)state;
+    static const struct sf_low lows[] = {{0, 1}, {16, 3}, {8, 8}, {24, 7}};
+    const uint64_t words[] = {0x123, UINT64_MAX, 0x456789, UINT64_C(0xfedcba9876543210)};
+    const uint64_t above[] = {0x1, 0, 0, 0xfe};
+    uint64_t left[4];
+    uint8_t octets[64];
+    struct sf_packer packer = {octets, octets + sizeof octets, false};
+    struct sf_packer full = {octets, octets + 8, false};
+    struct sf_unpacker unpacker = {octets};
+    memcpy(left, words, sizeof left);
+    sf_pack_lows(&full, left, lows, 4);
+    assert_true(full.is_full);
+    assert_memory_equal(left, words, sizeof left);
+    sf_pack_lows(&packer, left, lows, 4);
+    assert_memory_equal(left, above, sizeof left);
+    assert_int_equal(packer.at - octets, 1 + 3 + 8 + 7);
+    assert_int_equal(sf_lows_octets(lows, 4), 1 + 3 + 8 + 7);
+    sf_unpack_lows(&unpacker, left, lows, 4);
+    assert_memory_equal(left, words, sizeof left);
+    assert_ptr_equal(unpacker.at, packer.at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_take_seven_bits_an_octet),
+        cmocka_unit_test(low_octets_leave_what_is_above),
         cmocka_unit_test(found_ordered_and_joined),
         cmocka_unit_test(found_where_others_were),
         cmocka_unit_test(structs_and_times_come_back),
