@@ -51,6 +51,8 @@ bool sf_shelf_find(const struct sf_shelf *shelf, uint64_t hash,
  * parcel that it will probably find. */
 void sf_shelf_prefetch(const struct sf_shelf *shelf, uint64_t hash);
 void sf_shelf_prefetch_parcel(const struct sf_shelf *shelf, uint64_t hash);
+/* For the parcel of a reference: sf_shelf_at(). */
+void sf_shelf_prefetch_at(const struct sf_shelf *shelf, uint64_t ref);
 
 /* Takes a parcel, just given out, off the shelf. */
 void sf_shelf_take(struct sf_shelf *shelf, const struct sf_parcel *parcel);

@@ -196,16 +196,26 @@ void sf_shelf_prefetch(const struct sf_shelf *shelf, uint64_t hash)
         __builtin_prefetch(&shelf->slots[home_of(shelf, slot_of(hash, 0))]);
 }
 
+void sf_shelf_prefetch_at(const struct sf_shelf *shelf, uint64_t ref)
+{
+    enum { LINES = 6 * SF_CACHE_LINE }; /* of most parcels */
+    sf_prefetch(chunk_of(shelf, ref)->octets + offset_of(ref), LINES);
+}
+
 void sf_shelf_prefetch_parcel(const struct sf_shelf *shelf, uint64_t hash)
 {
-    enum { LINES = 7 * SF_CACHE_LINE }; /* of most parcels */
+    enum { PROBES = 4 }; /* further ones are seldom, and not fetched */
     slot like = slot_of(hash, 0), found = 0;
-    if (shelf->slot_count != 0)
-        found = shelf->slots[home_of(shelf, like)];
-    if (found == 0 || (found ^ ref_of(found)) != like)
-        return; /* nothing there, or displaced: seldom */
-    const struct chunk *chunk = chunk_of(shelf, ref_of(found));
-    sf_prefetch(chunk->octets + offset_of(ref_of(found)), LINES);
+    if (shelf->slot_count == 0)
+        return;
+    for (size_t probe = 0; probe < PROBES; probe++) {
+        found = shelf->slots[(home_of(shelf, like) + probe) & (shelf->slot_count - 1)];
+        if (found == 0)
+            return;
+        if ((found ^ ref_of(found)) == like)
+            break;
+    }
+    sf_shelf_prefetch_at(shelf, ref_of(found));
 }
 
 /* --- chunks ---------------------------------------------------------------------------------- */

@@ -216,6 +216,19 @@ static enum sf_flow_list coldest_list(const struct sf_tracker *t)
     return coldest;
 }
 
+/* What will be read of the connections that are packed next, a segment or more from now: of the
+ * first all that it has elsewhere, since it was fetched itself when it was the second. */
+static void fetch_next(const struct sf_tracker *t, const struct sf_flow *next)
+{
+    if (next == NULL)
+        return;
+    sf_tracker_prefetch_parts(next);
+    sf_prefetch(next->changes, next->change_count * sizeof *next->changes);
+    sf_shelf_prefetch(t->shelf, next->hash);
+    if (next->newer != NULL)
+        sf_prefetch(next->newer, sizeof *next);
+}
+
 void sf_rest_pack(struct sf_tracker *t)
 {
     if (t->unpacked_max == 0 || sf_flow_table_count(t->table) <= t->unpacked_max)
@@ -228,8 +241,7 @@ void sf_rest_pack(struct sf_tracker *t)
         /* elsewhere, used since it was put on the list */
         bool is_used = !is_ordered && flow->last_ns > flow->touched_ns;
         if (!is_used && pack(t, flow, list)) {
-            if (next != NULL) /* by the next segment it may be in the cache, and is packed then */
-                sf_prefetch(next, sizeof *next);
+            fetch_next(t, next);
             return;
         }
         if (!is_ordered)
@@ -331,10 +343,15 @@ static struct sf_last last_of_parcel(const struct sf_parcel *parcel)
     return (struct sf_last){sf_parcel_id(parcel), parcel->ref << 1 | 1};
 }
 
+static bool is_resting(const struct sf_last *last)
+{
+    return last->place & 1;
+}
+
 static struct sf_flow *flow_of_last(struct sf_tracker *t, const struct sf_last *last)
 {
     struct sf_parcel parcel;
-    if (!(last->place & 1))
+    if (!is_resting(last))
         return (struct sf_flow *)(uintptr_t)last->place;
     sf_shelf_at(t->shelf, last->place >> 1, &parcel);
     return wake(t, &parcel);
@@ -428,12 +445,15 @@ uint64_t sf_rest_last_id(const struct sf_tracker *t)
 
 static struct sf_flow *next_last(struct sf_tracker *t)
 {
+    enum { AHEAD = 2 };
     struct sf_parcel parcel;
     const struct sf_last *last = t->last_at < t->last_count ? &t->last[t->last_at] : NULL;
     if (sf_shelf_oldest(t->shelf, SF_SHELF_SYNS, &parcel) &&
         (last == NULL || sf_parcel_id(&parcel) < last->id))
         return wake(t, &parcel);
     t->last_at++;
+    if (t->last_at + AHEAD < t->last_count && is_resting(&last[AHEAD]))
+        sf_shelf_prefetch_at(t->shelf, last[AHEAD].place >> 1);
     return flow_of_last(t, last);
 }
 
