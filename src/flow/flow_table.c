@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-/* Short chains: every link is a cache miss. */
-#define HASH_BKT_CAPACITY_THRESH             2U
+#define HASH_NONFATAL_OOM                    1
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = 0) /* never used: see *_BYHASHVALUE */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -169,6 +167,18 @@ static void list_append(struct list *list, struct sf_flow *flow)
     list->count++;
 }
 
+/* The first of a bucket is to be the one that is looked for, mostly: that one is fetched before,
+ * and a link of the chain is a cache miss. Without memory chains get longer. */
+static void keep_sparse(struct sf_flow_table *table)
+{
+    enum { BUCKETS_A_FLOW = 4 };
+    const UT_hash_table *tbl = table->entries->hh.tbl;
+    bool lacks_memory = false;
+    if (tbl->num_items > tbl->num_buckets / BUCKETS_A_FLOW)
+        HASH_EXPAND_BUCKETS(hh, table->entries->hh.tbl, lacks_memory);
+    (void)lacks_memory;
+}
+
 struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
                                   uint64_t hash)
 {
@@ -188,6 +198,7 @@ struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_f
         table->unused = flow;
         return NULL;
     }
+    keep_sparse(table);
     entry->list = SF_FLOWS_EMBRYONIC;
     entry->is_in = true;
     list_append(&table->lists[SF_FLOWS_EMBRYONIC], flow);
