@@ -98,7 +98,7 @@ struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const stru
     UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
     for (; hh != NULL; hh = hh->hh_next) {
         struct sf_flow *flow = &entry_at(hh)->flow;
-        if (hh->hashv == bucket_hash(hash) && are_same(&flow->key, key))
+        if (flow->hash == hash && are_same(&flow->key, key)) /* the handle is not touched */
             return flow;
     }
     return NULL;
@@ -115,12 +115,12 @@ const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *ta
 {
     enum { BOTH_ENDS = offsetof(struct sf_endpoint, fin) };
     enum { SENDER = offsetof(struct sf_endpoint, syns) };
-    enum { HEAD = offsetof(struct entry, flow) + offsetof(struct sf_flow, ep) };
+    enum { HEAD = offsetof(struct sf_flow, ep) };
     UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
     if (hh == NULL)
         return NULL;
     const struct sf_flow *flow = &entry_at(hh)->flow;
-    sf_prefetch(hh, HEAD);
+    sf_prefetch(flow, HEAD);
     sf_prefetch(&flow->ep[dir], SENDER);
     sf_prefetch(&flow->ep[sf_dir_other(dir)], BOTH_ENDS);
     return flow;

@@ -222,7 +222,9 @@ static void fetch_next(const struct sf_tracker *t, const struct sf_flow *next)
 {
     if (next == NULL)
         return;
-    sf_tracker_prefetch_parts(next);
+    enum { VIEW_LINES = 3 * SF_CACHE_LINE };
+    if (next->view != NULL)
+        sf_prefetch(next->view, VIEW_LINES);
     sf_prefetch(next->changes, next->change_count * sizeof *next->changes);
     sf_shelf_prefetch(t->shelf, next->hash);
     if (next->newer != NULL)

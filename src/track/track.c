@@ -53,13 +53,28 @@ const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *t,
     return sf_flow_table_prefetch_flow(t->table, seg->hash, seg->dir);
 }
 
-void sf_tracker_prefetch_parts(const struct sf_flow *flow)
+/* Where the outstanding piece will be looked for that a segment acknowledges, or be added. */
+static void prefetch_sent(const struct sf_endpoint *ep, unsigned place)
 {
-    enum { VIEW_LINES = 3 * SF_CACHE_LINE }; /* of a usual slot of the views */
+    if (ep->sent != NULL)
+        __builtin_prefetch(&ep->sent[(ep->sent_head + place) & (ep->sent_capacity - 1u)]);
+}
+
+void sf_tracker_prefetch_parts(const struct sf_flow *flow, const struct sf_segment *seg)
+{
+    enum { VIEW_LINES = 2 * SF_CACHE_LINE }; /* of a slot of the views, and one more */
+    enum { SELDOM = offsetof(struct sf_endpoint, fin) };
+    enum { BEHIND = offsetof(struct sf_flow, vlan_count) - offsetof(struct sf_flow, syn_ns) };
+    const struct sf_endpoint *snd = &flow->ep[seg->dir], *rcv = &flow->ep[sf_dir_other(seg->dir)];
+    bool is_plain = (seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST)) == 0;
     if (flow->view != NULL)
         sf_prefetch(flow->view, VIEW_LINES);
-    __builtin_prefetch(flow->ep[0].sent);
-    __builtin_prefetch(flow->ep[1].sent);
+    prefetch_sent(snd, snd->sent_count);
+    prefetch_sent(rcv, 0);
+    if (is_plain)
+        return;
+    sf_prefetch(&flow->syn_ns, BEHIND);
+    sf_prefetch((const char *)rcv + SELDOM, offsetof(struct sf_endpoint, late_begin) - SELDOM);
 }
 
 bool sf_tracker_is_small(const struct sf_tracker *t)

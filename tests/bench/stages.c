@@ -85,7 +85,8 @@ static void take(struct run *run, const struct sf_segment *segment)
 /* Like src/cli/intake.c: a batch is decoded, then handed on, its connections fetched ahead. */
 static void take_batch(struct run *run, const struct sf_packet *packets, size_t many)
 {
-    enum { AHEAD = 8 };
+    enum { FLOW_AHEAD = 8, PARTS_AHEAD = 4 };
+    const struct sf_flow *flows[BATCH] = {0};
     size_t segments = 0;
     for (size_t i = 0; i < many; i++) {
         struct sf_decoded *decoded = &run->decoded[segments];
@@ -96,11 +97,11 @@ static void take_batch(struct run *run, const struct sf_packet *packets, size_t 
         segments++;
     }
     for (size_t i = 0; i < segments; i++) {
-        const struct sf_flow *flow = NULL;
-        if (run->stage >= TRACK && i + AHEAD < segments)
-            flow = sf_tracker_prefetch_flow(run->tracker, &run->decoded[i + AHEAD].segment);
-        if (flow != NULL)
-            sf_tracker_prefetch_parts(flow);
+        size_t flow = i + FLOW_AHEAD, parts = i + PARTS_AHEAD;
+        if (run->stage >= TRACK && flow < segments)
+            flows[flow] = sf_tracker_prefetch_flow(run->tracker, &run->decoded[flow].segment);
+        if (parts < segments && flows[parts] != NULL)
+            sf_tracker_prefetch_parts(flows[parts], &run->decoded[parts].segment);
         take(run, &run->decoded[i].segment);
     }
 }
