@@ -65,11 +65,13 @@ static bool is_histogram(const struct sf_samples *s)
     return s->count > SF_SAMPLES_EXACT;
 }
 
+enum { FIRST_ROOM = 8 };
+
 /* Moves the samples to where there is room for more. False when memory lacks. */
 static bool grow(struct sf_samples *s)
 {
     bool is_inside = s->count == SF_SAMPLES_INLINE;
-    size_t room = is_inside ? 8 : 2 * s->count;
+    size_t room = is_inside ? FIRST_ROOM : 2 * s->count;
     sf_ns *exact = realloc(is_inside ? NULL : s->at.exact, room * sizeof *exact);
     if (exact == NULL)
         return false;
@@ -81,7 +83,24 @@ static bool grow(struct sf_samples *s)
 
 static bool is_full(const struct sf_samples *s)
 {
-    return s->count == SF_SAMPLES_INLINE || (s->count >= 8 && (s->count & (s->count - 1)) == 0);
+    return s->count == SF_SAMPLES_INLINE ||
+           (s->count >= FIRST_ROOM && (s->count & (s->count - 1)) == 0);
+}
+
+sf_ns *sf_samples_make(struct sf_samples *s, uint64_t count)
+{
+    size_t room = FIRST_ROOM;
+    sf_ns *exact = s->at.inside;
+    if (count > SF_SAMPLES_INLINE) {
+        while (room < count)
+            room *= 2;
+        exact = malloc(room * sizeof *exact);
+        if (exact == NULL)
+            return NULL;
+        s->at.exact = exact;
+    }
+    s->count = count;
+    return exact;
 }
 
 static void become_histogram(struct sf_samples *s, sf_ns value)

@@ -272,8 +272,13 @@ static void pack_samples(struct sf_packer *p, const struct sf_samples *samples)
 
 static void unpack_samples(struct sf_unpacker *u, struct sf_samples *samples)
 {
-    for (uint64_t count = sf_unpack_number(u); count > 0; count--)
-        sf_samples_add(samples, (sf_ns)sf_unpack_number(u));
+    uint64_t count = sf_unpack_number(u);
+    sf_ns *values = count == 0 ? NULL : sf_samples_make(samples, count);
+    for (uint64_t i = 0; i < count; i++) {
+        sf_ns value = (sf_ns)sf_unpack_number(u);
+        if (values != NULL)
+            values[i] = value;
+    }
 }
 
 enum { SLOT_NONE, SLOT_AT_ADDRESS, SLOT_PACKED };

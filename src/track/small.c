@@ -132,10 +132,11 @@ static void add_again(void *at, const struct difference *d)
     set_word(at, d->field, d->is_below ? below(small, from) : from_above(small, from));
 }
 
-/* What follows from the samples, when they are kept, is left out: its own inverse. */
+/* What follows from the samples, when they are few, is left out: its own inverse. */
 static void flip_rtt(struct sf_endpoint *ep, const struct sf_samples *rtt)
 {
-    const sf_ns *values = sf_samples_values(rtt);
+    enum { FEW = 8 };
+    const sf_ns *values = rtt->count > FEW ? NULL : sf_samples_values(rtt);
     struct sf_rtt_estimate estimate = {SF_NS_UNKNOWN, 0};
     for (uint64_t i = 0; values != NULL && i < rtt->count; i++)
         sf_rtt_update(&estimate, values[i]);

@@ -30,7 +30,7 @@ static uint64_t any_number(uint64_t *random)
 
 static void make_samples(struct sf_samples *samples, uint64_t *random)
 {
-    for (uint64_t count = next(random) % (SF_SAMPLES_INLINE + 1); count > 0; count--)
+    for (uint64_t count = next(random) % 12; count > 0; count--)
         sf_samples_add(samples, (sf_ns)(next(random) >> 20));
 }
 
@@ -95,6 +95,8 @@ static void any_numbers_come_back(void **state)
         make_samples(&flow.ep[0].rtt, &random);
         make_samples(&flow.ep[1].rtt, &random);
         there_and_back(&flow, (sf_ns)any_number(&random));
+        sf_samples_dispose(&flow.ep[0].rtt);
+        sf_samples_dispose(&flow.ep[1].rtt);
     }
 }
 

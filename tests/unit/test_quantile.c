@@ -93,13 +93,35 @@ static void extremes_have_a_cell(void **state)
     sf_samples_dispose(&s);
 }
 
+/* Samples made at once are those added one by one, and go on like them. */
+static void made_at_once_go_on(void **state)
+{
+    (void)state;
+    for (uint64_t count = 1; count <= SF_SAMPLES_EXACT; count++) {
+        struct sf_samples made = {0}, added = {0};
+        sf_ns *values = sf_samples_make(&made, count);
+        assert_non_null(values);
+        for (uint64_t i = 0; i < count; i++) {
+            values[i] = (sf_ns)(i * 7 % 31);
+            sf_samples_add(&added, values[i]);
+        }
+        for (sf_ns more = 100; more < 120; more++) {
+            sf_samples_add(&made, more);
+            sf_samples_add(&added, more);
+        }
+        struct sf_times got = sf_samples_times(&made), wanted = sf_samples_times(&added);
+        assert_times(&got, &wanted);
+        sf_samples_dispose(&made);
+        sf_samples_dispose(&added);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_unknown),
-        cmocka_unit_test(few_are_exact),
-        cmocka_unit_test(many_are_near),
-        cmocka_unit_test(extremes_have_a_cell),
+        cmocka_unit_test(nothing_is_unknown), cmocka_unit_test(few_are_exact),
+        cmocka_unit_test(many_are_near),      cmocka_unit_test(extremes_have_a_cell),
+        cmocka_unit_test(made_at_once_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
