@@ -3,24 +3,38 @@
 
 #include <string.h>
 
+static inline uint64_t add(uint64_t sum, uint64_t word)
+{
+    sum += word;
+    return sum + (sum < word);
+}
+
 uint64_t sf_checksum_add(uint64_t sum, const uint8_t *octets, size_t len)
 {
-    uint32_t word;
-    /* 32-bit words into a 64-bit sum: no carry is lost below 16 GiB. */
-    for (; len >= 4; octets += 4, len -= 4) {
-        memcpy(&word, octets, 4);
-        sum += word;
+    uint64_t word;
+    /* Words of 64 bits with the carry added again are congruent to the sum of those of 16 bits. */
+    for (; len >= sizeof word; octets += sizeof word, len -= sizeof word) {
+        memcpy(&word, octets, sizeof word);
+        sum = add(sum, word);
+    }
+    if (len >= 4) {
+        uint32_t half;
+        memcpy(&half, octets, 4);
+        sum = add(sum, half);
+        octets += 4;
+        len -= 4;
     }
     if (len > 0) {
         word = 0;
         memcpy(&word, octets, len);
-        sum += word;
+        sum = add(sum, word);
     }
     return sum;
 }
 
 uint16_t sf_checksum_fold(uint64_t sum)
 {
+    sum = (sum & 0xffffffff) + (sum >> 32);
     while (sum > 0xffff)
         sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)sum;

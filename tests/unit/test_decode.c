@@ -1441,14 +1441,17 @@ static void checksums_are_verified_when_asked(void **state)
     sf_decoder_free(plain);
 }
 
-/* The sum as RFC 1071 §1 words it, over one octet less each time. */
+/* The sum as RFC 1071 §1 words it, over one octet more each time; those behind the header are such
+ * that every addition carries. */
 static void checksums_of_any_length(void **state)
 {
     (void)state;
     struct sf_decoder *decoder = new_decoder();
-    for (size_t shorter = 0; shorter <= 4; shorter++) {
+    for (size_t payload = 0; payload <= 40; payload++) {
         struct frame frame = frame_of((const char *const[LAYERS_MAX]){T4});
-        frame.len -= shorter;
+        frame.len -= 4;
+        memset(frame.data + frame.len, 0xff, payload);
+        frame.len += payload;
         put16(frame.data + 2, frame.len);
         put16(frame.data + 36, 0);
         uint32_t sum = 6 + (uint32_t)frame.len - 20;
