@@ -3,6 +3,7 @@
 #define SYNFIN_FLOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "synfin/hint.h"
@@ -176,6 +177,14 @@ struct sf_endpoint {
     uint32_t keep_alives, window_probes, capture_duplicates;
     sf_offset resent_high; /* end of the furthest piece in the ring */
     struct sf_copy *copy;  /* the last capture duplicate, until D-SACK could say otherwise */
+};
+
+/* Octets from an end's begin: what each segment touches of both ends, what it touches of its
+ * sender's, and what handshake and close touch as well. */
+enum {
+    SF_ENDPOINT_BOTH = offsetof(struct sf_endpoint, fin),
+    SF_ENDPOINT_SENDER = offsetof(struct sf_endpoint, syns),
+    SF_ENDPOINT_CHANGE = offsetof(struct sf_endpoint, late_begin),
 };
 
 /* An end of a story that is not yet told: anomalies as they are counted. */

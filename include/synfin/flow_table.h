@@ -61,7 +61,8 @@ struct sf_flow_arrays {
     uint16_t change_capacity, note_capacity;
 };
 
-/* Takes them from the flow: it is zero but for key, hash and its place in the table. */
+/* Takes them from the flow: one just added is zero then, but for key, hash and its place in the
+ * table. Of another one, what was in them goes along. */
 struct sf_flow_arrays sf_flow_take_arrays(struct sf_flow *flow);
 
 /* Gives back what a flow in the table holds outside itself; `view` stays. */

@@ -17,9 +17,6 @@ static inline void sf_prefetch(const void *what, size_t octets)
 /* A function apart, so that its callers do not pay for what it keeps on the stack. */
 #define SF_APART __attribute__((noinline))
 
-/* A small function that is made anew for each caller, with what is constant there. */
-#define SF_INLINE static inline __attribute__((always_inline))
-
 /* A function made anew in each that calls it, so that a constant argument costs nothing. */
 #define SF_INLINE static inline __attribute__((always_inline))
 

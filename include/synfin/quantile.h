@@ -53,7 +53,7 @@ struct sf_times sf_samples_times(const struct sf_samples *samples);
 const sf_ns *sf_samples_values(const struct sf_samples *samples);
 
 /* Makes of empty samples `count` ones, at most SF_SAMPLES_EXACT, that the caller fills in. NULL on
- * lack of memory: they stay empty. */
+ * lack of memory: they stay empty, all of them are left out. */
 sf_ns *sf_samples_make(struct sf_samples *samples, uint64_t count);
 
 void sf_samples_dispose(struct sf_samples *samples);

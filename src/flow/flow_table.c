@@ -113,16 +113,14 @@ void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
 const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash,
                                                   enum sf_dir dir)
 {
-    enum { BOTH_ENDS = offsetof(struct sf_endpoint, fin) };
-    enum { SENDER = offsetof(struct sf_endpoint, syns) };
     enum { HEAD = offsetof(struct sf_flow, ep) };
     UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
     if (hh == NULL)
         return NULL;
     const struct sf_flow *flow = &entry_at(hh)->flow;
     sf_prefetch(flow, HEAD);
-    sf_prefetch(&flow->ep[dir], SENDER);
-    sf_prefetch(&flow->ep[sf_dir_other(dir)], BOTH_ENDS);
+    sf_prefetch(&flow->ep[dir], SF_ENDPOINT_SENDER);
+    sf_prefetch(&flow->ep[sf_dir_other(dir)], SF_ENDPOINT_BOTH);
     return flow;
 }
 
@@ -375,11 +373,9 @@ static void endpoint_forget(struct sf_endpoint *ep)
 {
     ep->holes = NULL;
     ep->hole_count = ep->hole_capacity = ep->hole_head = 0;
-    ep->sent = NULL;
-    ep->sent_head = ep->sent_count = ep->sent_capacity = 0;
+    ep->sent_head = ep->sent_count = 0;
     ep->resent = NULL;
     ep->copy = NULL;
-    ep->rtt = ep->response = (struct sf_samples){0};
 }
 
 void sf_flow_table_trim(struct sf_flow *flow)
@@ -387,9 +383,7 @@ void sf_flow_table_trim(struct sf_flow *flow)
     struct sf_flow_arrays arrays = dispose_but_arrays(flow);
     endpoint_forget(&flow->ep[0]);
     endpoint_forget(&flow->ep[1]);
-    flow->changes = NULL;
-    flow->notes = NULL;
-    flow->change_count = flow->change_capacity = flow->note_count = flow->note_capacity = 0;
+    flow->change_count = flow->note_count = 0;
     flow->pending = NULL;
     put_arrays(flow, &arrays);
 }

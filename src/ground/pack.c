@@ -10,7 +10,11 @@
 
 enum { BLOCK = 8, WORD = sizeof(uint64_t), LENGTHS = BLOCK / 2, BLOCK_OCTETS = BLOCK * WORD };
 /* What a block takes at most: lengths, octets, and that a word is written whole. */
-enum { BLOCK_PACKED_MAX = LENGTHS + BLOCK_OCTETS + WORD, BLOCKS_MAX = 64 };
+enum {
+    BLOCK_PACKED_MAX = LENGTHS + BLOCK_OCTETS + WORD,
+    BLOCKS_MAX = SF_PACK_STRUCT_MAX / BLOCK_OCTETS
+};
+_Static_assert(BLOCKS_MAX <= 64, "a bit each");
 _Static_assert((size_t)SF_PACK_SLACK >= WORD, "a word is read whole");
 
 static bool has_room(struct sf_packer *packer, size_t octets)

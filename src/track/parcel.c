@@ -270,15 +270,20 @@ static void pack_samples(struct sf_packer *p, const struct sf_samples *samples)
         sf_pack_number(p, (uint64_t)values[i]);
 }
 
-static void unpack_samples(struct sf_unpacker *u, struct sf_samples *samples)
+/* Returns the first one, 0 when there is none. */
+static sf_ns unpack_samples(struct sf_unpacker *u, struct sf_samples *samples)
 {
+    sf_ns first = 0;
     uint64_t count = sf_unpack_number(u);
     sf_ns *values = count == 0 ? NULL : sf_samples_make(samples, count);
     for (uint64_t i = 0; i < count; i++) {
         sf_ns value = (sf_ns)sf_unpack_number(u);
+        if (i == 0)
+            first = value;
         if (values != NULL)
             values[i] = value;
     }
+    return first;
 }
 
 enum { SLOT_NONE, SLOT_AT_ADDRESS, SLOT_PACKED };
@@ -305,6 +310,10 @@ static void unpack_slot(struct sf_unpacker *u, struct sf_flow *flow,
     else if (kind == SLOT_PACKED)
         flow->view = keeper->unpack(keeper->self, flow, u);
 }
+
+_Static_assert(sizeof(struct sf_noted) % sizeof(uint64_t) == 0 &&
+                   sizeof(struct sf_flow) <= SF_PACK_STRUCT_MAX,
+               "packed as words");
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
@@ -482,6 +491,7 @@ void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
     struct sf_flow *older = flow->older, *newer = flow->newer; /* its place in the table */
     struct sf_flow_arrays arrays = sf_flow_take_arrays(flow);
     struct sf_flow_key key;
+    sf_ns first_rtts[SF_DIR_COUNT];
     unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
     uint64_t id = sf_unpack_number(&u);
     memset(&flow->key, 0, sizeof flow->key); /* and the hash: */
@@ -496,10 +506,10 @@ void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         struct sf_endpoint *ep = &flow->ep[dir];
         grow_sent(&u, ep, arrays.sent[dir], arrays.sent_capacity[dir], parcel->ns);
-        unpack_samples(&u, &ep->rtt);
+        first_rtts[dir] = unpack_samples(&u, &ep->rtt);
         unpack_samples(&u, &ep->response);
     }
-    sf_numbers_grow(flow, parcel->ns);
+    sf_numbers_grow(flow, first_rtts, parcel->ns);
     grow_changes(&u, flow, &arrays);
     grow_notes(&u, flow, &arrays);
     if (keeper != NULL)

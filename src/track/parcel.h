@@ -31,16 +31,18 @@ uint64_t sf_syn_unpack(const struct sf_parcel *parcel, struct sf_segment *seg, b
 void sf_flow_pack(struct sf_packer *packer, struct sf_flow *flow, uint64_t now_packet,
                   const struct sf_slot_keeper *keeper);
 
-/* Fills a flow just added to the table. Without keeper the slot of the views is left out. */
+/* Fills a flow just added to the table, or cleared: all of it that is unpacked must be zero before.
+ * Without keeper the slot of the views is left out. */
 void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
                     const struct sf_slot_keeper *keeper);
 
 /* small.c: the numbers of `small`, a copy of `flow` that has lost what is packed elsewhere, are
- * made small and packed; `base` is a time that most are near. Read back, they are small until the
- * samples are there. */
+ * made small and packed; `base` is a time that most are near. Read back, into a flow of zeros, they
+ * are small until the samples are there. `first_rtts`: the first round trip of each end that was
+ * kept, 0 without, whether or not there was memory for the samples. */
 void sf_numbers_pack(struct sf_packer *packer, struct sf_flow *small, const struct sf_flow *flow,
                      sf_ns base);
 void sf_numbers_unpack(struct sf_unpacker *unpacker, struct sf_flow *flow);
-void sf_numbers_grow(struct sf_flow *flow, sf_ns base);
+void sf_numbers_grow(struct sf_flow *flow, const sf_ns first_rtts[SF_DIR_COUNT], sf_ns base);
 
 #endif

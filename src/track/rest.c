@@ -8,8 +8,9 @@
 
 enum {
     UNPACKED_MAX = 8192, /* what the third level of most processors' caches holds */
-    /* Octets of an unpacked connection besides its fixed part, on average: arrays, slot. */
-    FLOW_EXTRAS = 1200,
+    /* Octets of an unpacked connection besides its fixed part, on average: arrays, slot,
+     * its part of the table. */
+    FLOW_EXTRAS = 1300,
     /* Looked at in one go, so that a segment's cost has a bound. */
     LOOKS_MAX = 8,
 };
@@ -453,9 +454,9 @@ static struct sf_flow *next_last(struct sf_tracker *t)
     if (sf_shelf_oldest(t->shelf, SF_SHELF_SYNS, &parcel) &&
         (last == NULL || sf_parcel_id(&parcel) < last->id))
         return wake(t, &parcel);
-    t->last_at++;
     if (t->last_at + AHEAD < t->last_count && is_resting(&last[AHEAD]))
         sf_shelf_prefetch_at(t->shelf, last[AHEAD].place >> 1);
+    t->last_at++;
     return flow_of_last(t, last);
 }
 

@@ -232,21 +232,21 @@ static void grow_end(struct sf_endpoint *ep, sf_ns base)
     flip_rtt(ep, &ep->rtt);
 }
 
-static uint64_t first_of(const struct sf_samples *samples)
+static sf_ns first_of(const struct sf_samples *samples)
 {
     const sf_ns *values = sf_samples_values(samples);
-    return values == NULL || samples->count == 0 ? 0 : (uint64_t)values[0];
+    return values == NULL || samples->count == 0 ? 0 : values[0];
 }
 
-/* When the handshake went on: the first round trips tell. */
-static uint64_t expected_syn_ack(const struct sf_flow *flow)
+/* When the handshake went on: the first round trips of both ends tell. */
+static uint64_t expected_syn_ack(const struct sf_flow *flow, const sf_ns first_rtts[SF_DIR_COUNT])
 {
-    return (uint64_t)flow->syn_ns + first_of(&flow->ep[flow->client].rtt);
+    return (uint64_t)flow->syn_ns + (uint64_t)first_rtts[flow->client];
 }
 
-static uint64_t expected_ack_of_it(const struct sf_flow *flow)
+static uint64_t expected_ack_of_it(const struct sf_flow *flow, const sf_ns first_rtts[SF_DIR_COUNT])
 {
-    return (uint64_t)flow->syn_ack_ns + first_of(&flow->ep[SF_FROM_1 - flow->client].rtt);
+    return (uint64_t)flow->syn_ack_ns + (uint64_t)first_rtts[SF_FROM_1 - flow->client];
 }
 
 /* When data was sent last. */
@@ -257,17 +257,18 @@ static uint64_t expected_data(const struct sf_flow *flow)
 
 static void shrink_moments(struct sf_flow *small, const struct sf_flow *flow)
 {
-    small->syn_ack_ns = (sf_ns)above((uint64_t)flow->syn_ack_ns, expected_syn_ack(flow));
-    small->ack_ns = (sf_ns)above((uint64_t)flow->ack_ns, expected_ack_of_it(flow));
+    const sf_ns rtts[SF_DIR_COUNT] = {first_of(&flow->ep[0].rtt), first_of(&flow->ep[1].rtt)};
+    small->syn_ack_ns = (sf_ns)above((uint64_t)flow->syn_ack_ns, expected_syn_ack(flow, rtts));
+    small->ack_ns = (sf_ns)above((uint64_t)flow->ack_ns, expected_ack_of_it(flow, rtts));
     small->last_data_ns = (sf_ns)above((uint64_t)flow->last_data_ns, expected_data(flow));
 }
 
 /* Of a flow that is as it was but for these. */
-static void grow_moments(struct sf_flow *flow)
+static void grow_moments(struct sf_flow *flow, const sf_ns rtts[SF_DIR_COUNT])
 {
     flow->last_data_ns = (sf_ns)from_above((uint64_t)flow->last_data_ns, expected_data(flow));
-    flow->syn_ack_ns = (sf_ns)from_above((uint64_t)flow->syn_ack_ns, expected_syn_ack(flow));
-    flow->ack_ns = (sf_ns)from_above((uint64_t)flow->ack_ns, expected_ack_of_it(flow));
+    flow->syn_ack_ns = (sf_ns)from_above((uint64_t)flow->syn_ack_ns, expected_syn_ack(flow, rtts));
+    flow->ack_ns = (sf_ns)from_above((uint64_t)flow->ack_ns, expected_ack_of_it(flow, rtts));
 }
 
 static void shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base)
@@ -284,7 +285,7 @@ static void shrink(struct sf_flow *small, const struct sf_flow *flow, sf_ns base
     flip_usual(small, &usual_flow, flow_flags, COUNT(flow_flags));
 }
 
-void sf_numbers_grow(struct sf_flow *flow, sf_ns base)
+void sf_numbers_grow(struct sf_flow *flow, const sf_ns first_rtts[SF_DIR_COUNT], sf_ns base)
 {
     flip_usual(flow, &usual_flow, flow_flags, COUNT(flow_flags));
     swap_none(flow, flow_maybe, COUNT(flow_maybe));
@@ -295,7 +296,7 @@ void sf_numbers_grow(struct sf_flow *flow, sf_ns base)
         grow_end(&flow->ep[dir], base);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         grow_last(flow, dir);
-    grow_moments(flow);
+    grow_moments(flow, first_rtts);
 }
 
 /* Words that are mostly not 0 after that: so many octets of each have their place, whatever they
@@ -334,11 +335,11 @@ void sf_numbers_pack(struct sf_packer *p, struct sf_flow *small, const struct sf
 
 void sf_numbers_unpack(struct sf_unpacker *u, struct sf_flow *flow)
 {
-    struct sf_unpacker lows = *u;
+    struct sf_unpacker at_lows = *u;
     u->at += sf_lows_octets(flow_lows, COUNT(flow_lows)) +
              SF_DIR_COUNT * sf_lows_octets(end_lows, COUNT(end_lows));
     sf_unpack_struct(u, flow, sizeof *flow);
-    sf_unpack_lows(&lows, flow, flow_lows, COUNT(flow_lows));
+    sf_unpack_lows(&at_lows, flow, flow_lows, COUNT(flow_lows));
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        sf_unpack_lows(&lows, &flow->ep[dir], end_lows, COUNT(end_lows));
+        sf_unpack_lows(&at_lows, &flow->ep[dir], end_lows, COUNT(end_lows));
 }

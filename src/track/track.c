@@ -60,21 +60,28 @@ static void prefetch_sent(const struct sf_endpoint *ep, unsigned place)
         __builtin_prefetch(&ep->sent[(ep->sent_head + place) & (ep->sent_capacity - 1u)]);
 }
 
+/* What handshake and close touch besides. */
+static void prefetch_rest(const struct sf_flow *flow, enum sf_dir dir)
+{
+    enum { OPENING = offsetof(struct sf_flow, vlan_count) - offsetof(struct sf_flow, syn_ns) };
+    const char *snd = (const char *)&flow->ep[dir],
+               *rcv = (const char *)&flow->ep[sf_dir_other(dir)];
+    sf_prefetch(&flow->syn_ns, OPENING);
+    sf_prefetch(snd + SF_ENDPOINT_SENDER, SF_ENDPOINT_CHANGE - SF_ENDPOINT_SENDER);
+    sf_prefetch(rcv + SF_ENDPOINT_BOTH, SF_ENDPOINT_CHANGE - SF_ENDPOINT_BOTH);
+}
+
 void sf_tracker_prefetch_parts(const struct sf_flow *flow, const struct sf_segment *seg)
 {
-    enum { VIEW_LINES = 2 * SF_CACHE_LINE }; /* of a slot of the views, and one more */
-    enum { SELDOM = offsetof(struct sf_endpoint, fin) };
-    enum { BEHIND = offsetof(struct sf_flow, vlan_count) - offsetof(struct sf_flow, syn_ns) };
+    enum { VIEW_HOT = 2 * SF_CACHE_LINE, VIEW = 3 * SF_CACHE_LINE }; /* of a slot of the views */
     const struct sf_endpoint *snd = &flow->ep[seg->dir], *rcv = &flow->ep[sf_dir_other(seg->dir)];
     bool is_plain = (seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST)) == 0;
     if (flow->view != NULL)
-        sf_prefetch(flow->view, VIEW_LINES);
+        sf_prefetch(flow->view, is_plain ? VIEW_HOT : VIEW);
     prefetch_sent(snd, snd->sent_count);
     prefetch_sent(rcv, 0);
-    if (is_plain)
-        return;
-    sf_prefetch(&flow->syn_ns, BEHIND);
-    sf_prefetch((const char *)rcv + SELDOM, offsetof(struct sf_endpoint, late_begin) - SELDOM);
+    if (!is_plain)
+        prefetch_rest(flow, seg->dir);
 }
 
 bool sf_tracker_is_small(const struct sf_tracker *t)

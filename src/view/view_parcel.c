@@ -124,7 +124,10 @@ static const struct sf_low lows[] = {
     {SLOT(zeek.end[0].state), 5}, {SLOT(zeek.end[1].state), 5}, {SLOT(zeek.history), 8},
     {SLOT(zeek.history[8]), 3},   {SLOT(wire.has_base), 3},
 };
+/* The word of the last one and all that is packed end before `rare`. */
 enum { LOW_COUNT = sizeof lows / sizeof *lows, FIXED = SLOT(rare) };
+_Static_assert(FIXED % sizeof(uint64_t) == 0 && SLOT(wire.has_base) + sizeof(uint64_t) <= FIXED,
+               "packed as words");
 
 static bool pack(void *self, const struct sf_flow *flow, struct sf_packer *packer)
 {
@@ -152,10 +155,10 @@ static void *unpack(void *self, const struct sf_flow *flow, struct sf_unpacker *
     if (slot == NULL)
         return NULL;
     bool has_rare = sf_unpack_number(unpacker) != 0;
-    struct sf_unpacker before = *unpacker;
+    struct sf_unpacker at_lows = *unpacker;
     unpacker->at += sf_lows_octets(lows, LOW_COUNT);
     sf_unpack_struct(unpacker, slot, FIXED);
-    sf_unpack_lows(&before, slot, lows, LOW_COUNT);
+    sf_unpack_lows(&at_lows, slot, lows, LOW_COUNT);
     grow(slot, flow);
     if (!has_rare)
         return slot;

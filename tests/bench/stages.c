@@ -96,6 +96,8 @@ static void take_batch(struct run *run, const struct sf_packet *packets, size_t 
         look_ahead(run, &decoded->segment);
         segments++;
     }
+    for (size_t i = 0; run->stage >= TRACK && i < FLOW_AHEAD && i < segments; i++)
+        flows[i] = sf_tracker_prefetch_flow(run->tracker, &run->decoded[i].segment);
     for (size_t i = 0; i < segments; i++) {
         size_t flow = i + FLOW_AHEAD, parts = i + PARTS_AHEAD;
         if (run->stage >= TRACK && flow < segments)

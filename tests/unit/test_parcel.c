@@ -30,80 +30,100 @@ static uint64_t any_number(uint64_t *random)
 
 static void make_samples(struct sf_samples *samples, uint64_t *random)
 {
+    *samples = (struct sf_samples){0};
     for (uint64_t count = next(random) % 12; count > 0; count--)
         sf_samples_add(samples, (sf_ns)(next(random) >> 20));
 }
 
-#define FILL(at, field) ((at)->field = (__typeof__((at)->field))any_number(random))
-
-static void fill_end(struct sf_endpoint *ep, uint64_t *random)
-{
-    FILL(ep, base.n), FILL(ep, mss), FILL(ep, state), FILL(ep, shift), FILL(ep, snd_nxt);
-    FILL(ep, snd_una), FILL(ep, right_edge), FILL(ep, fin), FILL(ep, late_ns), FILL(ep, last_ns);
-    FILL(ep, rtt_estimate.srtt_ns), FILL(ep, rtt_estimate.rttvar_ns), FILL(ep, ts_echoed);
-    FILL(ep, ts_recent_ns), FILL(ep, last.flags), FILL(ep, last.window), FILL(ep, last.ack.n);
-    FILL(ep, packets), FILL(ep, ip_bytes), FILL(ep, payload_bytes), FILL(ep, unique_bytes);
-    FILL(ep, first_data_ns), FILL(ep, last_data_ns), FILL(ep, idle_max_ns), FILL(ep, window_now);
-    FILL(ep, initial_window), FILL(ep, window_min), FILL(ep, window_max), FILL(ep, ttl_min);
-    FILL(ep, ttl_max), FILL(ep, prints[1]), FILL(ep, sightings[1].ts_ns), FILL(ep, proof);
-    FILL(ep, sack_high), FILL(ep, suspect), FILL(ep, probe_end), FILL(ep, syn_options);
-    ep->is_window_scaled = next(random) & 1;
-    ep->has_base = next(random) & 1;
-    ep->saw_timestamps = next(random) & 1;
-}
-
+/* Every word, then what no flow can do without. */
 static void fill_flow(struct sf_flow *flow, uint64_t *random)
 {
-    memset(flow, 0, sizeof *flow);
-    fill_end(&flow->ep[0], random);
-    fill_end(&flow->ep[1], random);
-    FILL(flow, first_ns), FILL(flow, last_ns), FILL(flow, syn_ns), FILL(flow, syn_ack_ns);
-    FILL(flow, ack_ns), FILL(flow, fin_ns), FILL(flow, last_data_ns), FILL(flow, challenge_ns);
-    FILL(flow, first_packet), FILL(flow, first_fin), FILL(flow, reset.ts_ns);
+    for (size_t at = 0; at < sizeof *flow; at += sizeof(uint64_t)) {
+        uint64_t n = any_number(random);
+        memcpy((char *)flow + at, &n, sizeof n);
+    }
     flow->client = next(random) & 1;
     flow->last_data_dir = (int8_t)((int)(next(random) % 3) - 1);
     flow->is_scaled = next(random) & 1;
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        struct sf_endpoint *ep = &flow->ep[dir];
+        make_samples(&ep->rtt, random);
+        ep->is_window_scaled = next(random) & 1;
+        if (next(random) & 1)
+            memset(ep->prints, 0, sizeof ep->prints);
+    }
 }
 
-/* Returns how many octets it took. */
-static size_t there_and_back(const struct sf_flow *flow, sf_ns base)
+static sf_ns first_rtt(const struct sf_endpoint *ep)
+{
+    return ep->rtt.count == 0 ? 0 : sf_samples_values(&ep->rtt)[0];
+}
+
+/* With no memory for the samples when it is unpacked, `back` goes without. */
+static void there_and_back(const struct sf_flow *flow, sf_ns base, bool has_memory,
+                           struct sf_flow *back)
 {
     static uint8_t octets[PACKED_MAX];
     struct sf_packer packer = {octets, octets + sizeof octets, false};
     struct sf_unpacker unpacker = {octets};
-    struct sf_flow small = *flow, back = {0};
-    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        small.ep[dir].rtt = (struct sf_samples){0};
+    struct sf_flow small = *flow;
+    const sf_ns first_rtts[SF_DIR_COUNT] = {first_rtt(&flow->ep[0]), first_rtt(&flow->ep[1])};
+    small.ep[0].rtt = small.ep[1].rtt = (struct sf_samples){0};
     sf_numbers_pack(&packer, &small, flow, base);
     assert_false(packer.is_full);
-    sf_numbers_unpack(&unpacker, &back);
+    memset(back, 0, sizeof *back);
+    sf_numbers_unpack(&unpacker, back);
     assert_ptr_equal(unpacker.at, packer.at);
-    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        back.ep[dir].rtt = flow->ep[dir].rtt;
-    sf_numbers_grow(&back, base);
-    assert_memory_equal(&back, flow, sizeof back);
-    return (size_t)(packer.at - octets);
+    for (int dir = 0; has_memory && dir < SF_DIR_COUNT; dir++)
+        back->ep[dir].rtt = flow->ep[dir].rtt;
+    sf_numbers_grow(back, first_rtts, base);
 }
 
 static void any_numbers_come_back(void **state)
 {
     (void)state;
-    static struct sf_flow flow;
+    static struct sf_flow flow, back;
     uint64_t random = 1;
     for (int round = 0; round < ROUNDS; round++) {
         fill_flow(&flow, &random);
-        make_samples(&flow.ep[0].rtt, &random);
-        make_samples(&flow.ep[1].rtt, &random);
-        there_and_back(&flow, (sf_ns)any_number(&random));
+        there_and_back(&flow, (sf_ns)any_number(&random), true, &back);
+        assert_memory_equal(&back, &flow, sizeof back);
         sf_samples_dispose(&flow.ep[0].rtt);
         sf_samples_dispose(&flow.ep[1].rtt);
     }
+}
+
+/* Then it has no samples and no estimate from them, but all moments are as they were. */
+static void samples_without_memory_are_forgotten(void **state)
+{
+    (void)state;
+    static struct sf_flow flow, back;
+    const sf_ns base = 1000 * SF_SEC, there = 20 * SF_MSEC, here = 30 * SF_MSEC;
+    memset(&flow, 0, sizeof flow);
+    flow.syn_ns = flow.first_ns = base;
+    flow.syn_ack_ns = base + there;
+    flow.ack_ns = base + there + here;
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        struct sf_endpoint *ep = &flow.ep[dir];
+        ep->rtt_estimate.srtt_ns = SF_NS_UNKNOWN;
+        for (int i = 0; i < 3; i++) {
+            sf_samples_add(&ep->rtt, dir == 0 ? there : here);
+            sf_rtt_update(&ep->rtt_estimate, dir == 0 ? there : here);
+        }
+    }
+    there_and_back(&flow, base, false, &back);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        sf_samples_dispose(&flow.ep[dir].rtt);
+        flow.ep[dir].rtt_estimate = (struct sf_rtt_estimate){SF_NS_UNKNOWN, 0};
+    }
+    assert_memory_equal(&back, &flow, sizeof back);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_numbers_come_back),
+        cmocka_unit_test(samples_without_memory_are_forgotten),
     };
     return cmocka_run_group_tests_name("parcel", tests, NULL, NULL);
 }
