@@ -494,7 +494,6 @@ void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
     sf_ns first_rtts[SF_DIR_COUNT];
     unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
     uint64_t id = sf_unpack_number(&u);
-    memset(&flow->key, 0, sizeof flow->key); /* and the hash: */
     sf_numbers_unpack(&u, flow);
     flow->key = key;
     flow->hash = parcel->hash;
