@@ -1,5 +1,5 @@
 /* Reads a capture as far as the stage that is named, which tells what each stage costs and what the
- * least is that the one before leaves for it: stages read|decode|count|track|view FILE. */
+ * least is that the one before leaves for it: stages read|decode|count|states|track|view FILE. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,13 +7,15 @@
 
 #include "synfin/capture.h"
 #include "synfin/decode.h"
+#include "synfin/hint.h"
+#include "synfin/state.h"
 #include "synfin/view.h"
 
-/* 64 as in synfin; places of the table of `count`, one cache line for a connection. */
-enum { BATCH = 64, PLACES = 1 << 20 };
+/* 64 as in synfin; places of the tables of `count` and `states`. */
+enum { BATCH = 64, PLACES = 1 << 16 };
 
-enum stage { READ, DECODE, COUNT, TRACK, VIEW };
-static const char *const names[] = {"read", "decode", "count", "track", "view"};
+enum stage { READ, DECODE, COUNT, STATES, TRACK, VIEW };
+static const char *const names[] = {"read", "decode", "count", "states", "track", "view"};
 
 /* The least that tells connections apart: its packets and octets each way. */
 struct counted {
@@ -22,7 +24,20 @@ struct counted {
     sf_ns first_ns, last_ns;
     uint64_t unused;
 };
-_Static_assert(sizeof(struct counted) == 64, "one cache line");
+_Static_assert(sizeof(struct counted) == SF_CACHE_LINE, "one cache line");
+
+/* The least that follows both ends: their states, and how far each has sent and was acknowledged.
+ */
+struct followed {
+    struct counted counted;
+    struct followed_end {
+        uint32_t next, acked, window, again; /* again: segments that send nothing new */
+        uint8_t state;                       /* enum sf_tcp_state */
+        bool has_next;
+    } end[SF_DIR_COUNT];
+};
+enum { FOLLOWED_OCTETS = 2 * SF_CACHE_LINE };
+_Static_assert(sizeof(struct followed) <= FOLLOWED_OCTETS, "two cache lines");
 
 struct run {
     enum stage stage;
@@ -30,25 +45,81 @@ struct run {
     struct sf_tracker *tracker;
     struct sf_views *views;
     struct sf_slot_keeper slots;
-    struct counted *table;
+    char *table; /* PLACES of place_octets() */
     struct sf_decoded decoded[BATCH];
     uint64_t told; /* so that nothing of it can be left out */
 };
 
-static struct counted *place_of(const struct run *run, const struct sf_segment *segment)
+static size_t place_octets(enum stage stage)
 {
-    return &run->table[segment->hash % PLACES];
+    return stage == COUNT ? sizeof(struct counted) : FOLLOWED_OCTETS;
 }
 
-/* Two connections may share a place: for the cost that makes no difference. */
-static void count(struct run *run, const struct sf_segment *segment)
+static void *place_of(const struct run *run, const struct sf_segment *segment)
 {
-    struct counted *counted = place_of(run, segment);
-    if (counted->hash != segment->hash)
+    return run->table + segment->hash % PLACES * place_octets(run->stage);
+}
+
+/* Two connections may share a place: for the cost that makes no difference. True: a new one. */
+static bool count(struct counted *counted, const struct sf_segment *segment)
+{
+    bool is_new = counted->hash != segment->hash;
+    if (is_new)
         *counted = (struct counted){.hash = segment->hash, .first_ns = segment->ts_ns};
     counted->packets[segment->dir]++;
     counted->octets[segment->dir] += segment->ip_bytes;
     counted->last_ns = segment->ts_ns;
+    return is_new;
+}
+
+static void enter(struct followed_end *end, enum sf_stimulus stimulus)
+{
+    enum sf_tcp_state to = sf_state_next((enum sf_tcp_state)end->state, stimulus);
+    if (to != SF_STATE_NONE)
+        end->state = (uint8_t)to;
+}
+
+static void take_ack(struct followed_end *snd, struct followed_end *rcv, uint32_t ack)
+{
+    if ((int32_t)(ack - rcv->acked) <= 0)
+        return;
+    rcv->acked = ack;
+    if (snd->state == SF_SYN_SENT)
+        enter(snd, SF_RCV_SYN);
+    if (rcv->state == SF_SYN_RECEIVED || rcv->state == SF_SYN_SENT)
+        enter(rcv, SF_RCV_ACK_OF_SYN);
+    if (ack == rcv->next && rcv->state != SF_ESTABLISHED) {
+        enter(rcv, SF_RCV_ACK_OF_FIN);
+        enter(snd, SF_RCV_FIN);
+    }
+}
+
+static void follow(struct followed *followed, const struct sf_segment *segment)
+{
+    struct followed_end *snd = &followed->end[segment->dir];
+    struct followed_end *rcv = &followed->end[sf_dir_other(segment->dir)];
+    uint32_t len = sf_segment_seq_len(segment), end = segment->seq.n + len;
+    unsigned flags = segment->flags;
+    if (count(&followed->counted, segment))
+        *snd = *rcv = (struct followed_end){0};
+    if (!snd->has_next)
+        snd->next = snd->acked = segment->seq.n;
+    snd->has_next = true;
+    if (flags & SF_TH_SYN)
+        enter(snd, flags & SF_TH_ACK ? SF_SND_SYN_ACK : SF_SND_SYN);
+    if (flags & SF_TH_FIN)
+        enter(snd, SF_SND_FIN);
+    if (flags & SF_TH_RST) {
+        enter(snd, SF_SND_RST);
+        enter(rcv, SF_RCV_RST);
+    }
+    if ((int32_t)(end - snd->next) > 0)
+        snd->next = end;
+    else
+        snd->again += len > 0;
+    if (flags & SF_TH_ACK)
+        take_ack(snd, rcv, segment->ack.n);
+    snd->window = segment->window;
 }
 
 static void fetch(struct run *run)
@@ -63,8 +134,8 @@ static void fetch(struct run *run)
 
 static void look_ahead(struct run *run, const struct sf_segment *segment)
 {
-    if (run->stage == COUNT)
-        __builtin_prefetch(place_of(run, segment));
+    if (run->stage == COUNT || run->stage == STATES)
+        sf_prefetch(place_of(run, segment), place_octets(run->stage));
     else if (run->stage >= TRACK)
         sf_tracker_prefetch_place(run->tracker, segment);
 }
@@ -72,7 +143,9 @@ static void look_ahead(struct run *run, const struct sf_segment *segment)
 static void take(struct run *run, const struct sf_segment *segment)
 {
     if (run->stage == COUNT)
-        count(run, segment);
+        count(place_of(run, segment), segment);
+    else if (run->stage == STATES)
+        follow(place_of(run, segment), segment);
     if (run->stage < TRACK)
         return;
     void **slot = sf_tracker_segment(run->tracker, segment, NULL);
@@ -135,9 +208,10 @@ static int begin(struct run *run)
     const struct sf_view_options view = {.zeek = true};
     run->decoder = sf_decoder_new(&decode);
     run->views = sf_views_new(&view);
-    run->table = calloc(run->stage == COUNT ? PLACES : 1, sizeof *run->table);
+    run->table = aligned_alloc(SF_CACHE_LINE, PLACES * place_octets(run->stage));
     if (run->decoder == NULL || run->views == NULL || run->table == NULL)
         return -1;
+    memset(run->table, 0, PLACES * place_octets(run->stage));
     run->slots = sf_views_keeper(run->views);
     const struct sf_track_options track = {.linger_ns = 60 * SF_SEC, .slots = &run->slots};
     run->tracker = sf_tracker_new(&track);
@@ -159,7 +233,7 @@ int main(int argc, char **argv)
     while (argc == 3 && stage < sizeof names / sizeof *names && strcmp(argv[1], names[stage]) != 0)
         stage++;
     if (argc != 3 || stage == sizeof names / sizeof *names) {
-        fputs("usage: stages read|decode|count|track|view FILE\n", stderr);
+        fputs("usage: stages read|decode|count|states|track|view FILE\n", stderr);
         return 2;
     }
     run.stage = (enum stage)stage;
