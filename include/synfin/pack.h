@@ -38,8 +38,29 @@ struct sf_low {
     uint8_t octets;
 };
 
-/* Those octets of all `lows`, one after another; what is above them stays in the struct, for
- * sf_pack_struct(). Constant lists become a few instructions a word. */
+/* The lowest octets of the word at `place`: they go to `to`, what is above them stays. */
+SF_INLINE void sf_pack_low(uint8_t *to, void *place, unsigned octets)
+{
+    uint64_t word, le;
+    memcpy(&word, place, sizeof word);
+    le = htole64(word);
+    memcpy(to, &le, sizeof le);
+    word = octets < 8 ? word >> (8 * octets & 63) : 0;
+    memcpy(place, &word, sizeof word);
+}
+
+SF_INLINE void sf_unpack_low(const uint8_t *from, void *place, unsigned octets)
+{
+    uint64_t above, le;
+    memcpy(&le, from, sizeof le);
+    memcpy(&above, place, sizeof above);
+    above = octets < 8 ? above << (8 * octets & 63) : 0;
+    above |= le64toh(le) & (UINT64_MAX >> (64 - 8 * octets));
+    memcpy(place, &above, sizeof above);
+}
+
+/* Those octets of all `lows`, one after another; what is above them is for sf_pack_struct().
+ * Constant lists become a few instructions a word. */
 SF_INLINE void sf_pack_lows(struct sf_packer *packer, void *at, const struct sf_low *lows,
                             size_t count)
 {
@@ -48,17 +69,8 @@ SF_INLINE void sf_pack_lows(struct sf_packer *packer, void *at, const struct sf_
         return;
     }
 #pragma GCC unroll 64
-    for (size_t i = 0; i < count; i++) {
-        char *place = (char *)at + lows[i].at;
-        unsigned octets = lows[i].octets;
-        uint64_t word, le;
-        memcpy(&word, place, sizeof word);
-        le = htole64(word);
-        memcpy(packer->at, &le, sizeof le);
-        packer->at += octets;
-        word = octets < 8 ? word >> (8 * octets & 63) : 0;
-        memcpy(place, &word, sizeof word);
-    }
+    for (size_t i = 0; i < count; packer->at += lows[i++].octets)
+        sf_pack_low(packer->at, (char *)at + lows[i].at, lows[i].octets);
 }
 
 SF_INLINE size_t sf_lows_octets(const struct sf_low *lows, size_t count)
@@ -75,17 +87,8 @@ SF_INLINE void sf_unpack_lows(struct sf_unpacker *unpacker, void *at, const stru
                               size_t count)
 {
 #pragma GCC unroll 64
-    for (size_t i = 0; i < count; i++) {
-        char *place = (char *)at + lows[i].at;
-        unsigned octets = lows[i].octets;
-        uint64_t word, le;
-        memcpy(&word, place, sizeof word);
-        memcpy(&le, unpacker->at, sizeof le);
-        unpacker->at += octets;
-        word = octets < 8 ? word << (8 * octets & 63) : 0;
-        word |= le64toh(le) & (UINT64_MAX >> (64 - 8 * octets));
-        memcpy(place, &word, sizeof word);
-    }
+    for (size_t i = 0; i < count; unpacker->at += lows[i++].octets)
+        sf_unpack_low(unpacker->at, (char *)at + lows[i].at, lows[i].octets);
 }
 
 /* Seven bits an octet; 57 bits and more take nine. */
