@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synfin/slab.h"
+
 #define HASH_NONFATAL_OOM                    1
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = 0) /* never used: see *_BYHASHVALUE */
 #pragma GCC diagnostic push
@@ -36,6 +38,7 @@ struct block {
 struct sf_flow_table {
     struct entry *entries; /* uthash's head */
     struct list lists[SF_FLOW_LIST_COUNT];
+    struct sf_slab slab; /* of blocks */
     struct block *blocks;
     struct sf_flow *unused; /* chained by `newer` */
     size_t block_count;
@@ -54,7 +57,10 @@ static struct entry *entry_of(const struct sf_flow *flow)
 
 struct sf_flow_table *sf_flow_table_new(void)
 {
-    return calloc(1, sizeof(struct sf_flow_table));
+    struct sf_flow_table *table = calloc(1, sizeof *table);
+    if (table != NULL)
+        table->slab.block_octets = sizeof(struct block);
+    return table;
 }
 
 static unsigned bucket_hash(uint64_t hash)
@@ -126,7 +132,7 @@ const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *ta
 
 static int add_block(struct sf_flow_table *table)
 {
-    struct block *block = aligned_alloc(_Alignof(struct block), sizeof *block);
+    struct block *block = sf_slab_take(&table->slab);
     if (block == NULL)
         return -1;
     memset(block, 0, sizeof *block);
@@ -472,8 +478,9 @@ void sf_flow_table_free(struct sf_flow_table *table)
         flow_dispose(flow);
     for (struct block *block = table->blocks, *after; block != NULL; block = after) {
         after = block->next;
-        free(block);
+        sf_slab_give(&table->slab, block);
     }
+    sf_slab_dispose(&table->slab);
     free(table);
 }
 #pragma GCC diagnostic pop

@@ -12,13 +12,21 @@
 
 #include "synfin/hint.h"
 #include "synfin/pack.h"
+#include "synfin/slab.h"
 
-enum { CHUNK = 1 << 16, UNIT = 4, PLACE_BITS = 14, REF_BITS = 36, FIRST_SLOTS = 64 };
+enum { UNIT = 4, PLACE_BITS = 14, REF_BITS = 36, FIRST_SLOTS = 64 };
+/* So many chunks fill a piece of the slab. */
+enum {
+    PIECE_CHUNKS = 32,
+    CHUNK_OCTETS = SF_SLAB_ROOM / PIECE_CHUNKS / SF_CACHE_LINE * SF_CACHE_LINE,
+    CHUNK_HEAD = 32,
+    CHUNK = CHUNK_OCTETS - CHUNK_HEAD - SF_PACK_SLACK, /* octets of parcels */
+};
 /* Of holes: their sizes are multiples of STEP octets, larger ones than LARGEST are not filled, and
  * a parcel looks at so many sizes from its own on; but once only, since then it counts as so large.
  */
 enum { STEP = 16, LARGEST = 1024, SIZES = LARGEST / STEP + 1, SIZES_AROUND = 3 };
-_Static_assert(CHUNK / UNIT == 1 << PLACE_BITS, "a place within a chunk has so many bits");
+_Static_assert(CHUNK / UNIT <= 1 << PLACE_BITS, "a place within a chunk has so many bits");
 
 /* Stands before the octets of a parcel; read and written by memcpy, since it is not aligned. */
 struct head {
@@ -35,6 +43,7 @@ struct chunk {
     uint32_t index;              /* in sf_shelf.chunks */
     uint8_t octets[CHUNK + SF_PACK_SLACK];
 };
+_Static_assert(sizeof(struct chunk) <= CHUNK_OCTETS, "as planned");
 
 struct row {
     struct chunk *oldest, *newest;
@@ -58,6 +67,7 @@ struct sf_shelf {
     slot *slots;
     size_t slot_count, used_slots; /* slot_count is 0 or 2^n */
     struct row rows[SF_SHELF_ROW_COUNT];
+    struct sf_slab slab;   /* of chunks */
     struct chunk **chunks; /* by index; free places hold NULL */
     size_t chunk_capacity;
     size_t free_index; /* no free place below it */
@@ -119,6 +129,7 @@ struct sf_shelf *sf_shelf_new(unsigned loose_rows)
     if (shelf == NULL)
         return NULL;
     shelf->free_index = 1;
+    shelf->slab.block_octets = sizeof(struct chunk);
     for (unsigned row = 0; row < SF_SHELF_ROW_COUNT; row++) {
         shelf->rows[row].newest_ns = SF_NS_UNKNOWN;
         shelf->rows[row].is_loose = loose_rows >> row & 1;
@@ -131,7 +142,9 @@ void sf_shelf_free(struct sf_shelf *shelf)
     if (shelf == NULL)
         return;
     for (size_t i = 0; i < shelf->chunk_capacity; i++)
-        free(shelf->chunks[i]);
+        if (shelf->chunks[i] != NULL)
+            sf_slab_give(&shelf->slab, shelf->chunks[i]);
+    sf_slab_dispose(&shelf->slab);
     free(shelf->chunks);
     free(shelf->slots);
     free(shelf);
@@ -241,7 +254,7 @@ static size_t find_index(struct sf_shelf *shelf)
 static struct chunk *add_chunk(struct sf_shelf *shelf, struct row *row)
 {
     size_t index = find_index(shelf);
-    struct chunk *chunk = index == 0 ? NULL : malloc(sizeof *chunk);
+    struct chunk *chunk = index == 0 ? NULL : sf_slab_take(&shelf->slab);
     if (chunk == NULL)
         return NULL;
     chunk->older = row->newest;
@@ -266,7 +279,7 @@ static void free_chunk(struct sf_shelf *shelf, struct row *row, struct chunk *ch
     if (chunk->index < shelf->free_index)
         shelf->free_index = chunk->index;
     shelf->octets -= chunk->used;
-    free(chunk);
+    sf_slab_give(&shelf->slab, chunk);
 }
 
 /* Moves what is left in `from` behind what is left in `to`, which may be `from` itself. */

@@ -14,7 +14,7 @@ LAYERS = ["ground", "capture", "decode", "flow", "track", "view", "report", "cli
 # The layer of each contract in include/synfin.
 HEADERS = {
     "error.h": "ground", "time.h": "ground", "bytes.h": "ground", "seq.h": "ground",
-    "tcp.h": "ground", "quantile.h": "ground", "near.h": "ground",
+    "tcp.h": "ground", "quantile.h": "ground", "near.h": "ground", "slab.h": "ground",
     "port.h": "ground", "pack.h": "ground", "hint.h": "ground", "writer.h": "ground", "address.h": "ground",
     "hash.h": "ground", "digits.h": "ground",
     "capture.h": "capture",
