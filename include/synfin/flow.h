@@ -45,14 +45,6 @@ struct sf_resent {
     bool is_spurious;
 };
 
-/* When and where a packet was captured, to recognise the same packet captured twice; what it says
- * is in sf_endpoint.prints. */
-struct sf_sighting {
-    sf_ns ts_ns;
-    uint16_t interface, vlan, checksum;
-    uint8_t ttl;
-};
-
 /* A packet taken for a capture duplicate: what must be counted after all when the receiver reports
  * by D-SACK that it had the octets twice (the network copied it). */
 struct sf_copy {
@@ -73,8 +65,8 @@ struct sf_last_packet {
 /* What an end sent since its peer's last packet. */
 struct sf_unheard {
     uint16_t sendings; /* of one thing, repeated or probed */
-    uint16_t keep_alives;
-    bool is_first; /* its first sending too */
+    uint16_t keep_alives : 15;
+    uint16_t is_first : 1; /* its first sending too */
 };
 
 /* RFC 6298 §2, from the samples at the tap. */
@@ -85,15 +77,23 @@ struct sf_rtt_estimate {
 
 enum { SF_FINGERPRINTS = 4, SF_RESENT_MAX = 16, SF_HOLES_MAX = 256, SF_SENT_MAX = 4096 };
 
-/* One end. "Sent" means seen at the tap. It is laid out in cache lines: two that each segment
- * touches of both ends, five that it touches of its sender's, the rest. In a word of 64 bits what
- * is small or mostly 0 comes last, and what is seldom needed at all stands together: so it takes
- * little room in one that rests (parcel.c of track). */
+/* One end. "Sent" means seen at the tap. It is laid out in cache lines: a usual segment touches the
+ * first two of its receiver, the three from the second on of its sender, and one more when it has
+ * octets. In a word of 64 bits what is small or mostly 0 comes last, and what is seldom needed at
+ * all stands together: so it takes little room in one that rests (parcel.c of track). */
 struct sf_endpoint {
+    /* acknowledged by the peer */
+    _Alignas(SF_CACHE_LINE) sf_ns late_ns; /* when octets below later ones were sent: late_begin */
+    struct sf_rtt_estimate rtt_estimate;
+    struct sf_samples rtt;
+    struct sf_resent *resent; /* ring of SF_RESENT_MAX, or NULL */
+    uint32_t ecn_ce;
+    uint32_t syn_data; /* octets carried by its SYN */
+
     /* sequence space */
-    _Alignas(SF_CACHE_LINE) sf_seq base; /* sequence number of offset 0 */
-    uint8_t state;                       /* enum sf_tcp_state */
-    uint8_t shift;                       /* of the window this end advertises */
+    sf_seq base;   /* sequence number of offset 0 */
+    uint8_t state; /* enum sf_tcp_state */
+    uint8_t shift; /* of the window this end advertises */
     uint16_t mss;
     uint8_t dup_acks_in_row; /* for this end's octets */
     bool has_base;           /* base is known or chosen */
@@ -109,42 +109,40 @@ struct sf_endpoint {
     sf_offset snd_una;    /* highest acknowledgement by the peer */
     sf_offset right_edge; /* the furthest this end may send by the peer's window; NONE: not known */
     struct sf_sent *sent; /* outstanding segments: a ring of 2^n places, oldest at sent_head */
-    struct sf_resent *resent; /* ring of SF_RESENT_MAX, or NULL */
-
-    sf_ns late_ns; /* when octets below later ones were sent: see late_begin */
-    struct sf_rtt_estimate rtt_estimate;
-    uint32_t ts_echoed; /* newest TSecr sent: the peer's TSval that it holds at least */
-    uint32_t ecn_ce;
+    uint32_t ts_echoed;   /* newest TSecr sent: the peer's TSval that it holds at least */
     struct sf_unheard unheard;
-    bool saw_timestamps;
-    struct sf_samples rtt;
 
-    /* last packet */
-    sf_offset fin; /* of its FIN, SF_OFFSET_NONE until seen */
-    struct sf_samples response;
-    sf_ns last_ns;
+    /* each packet */
+    sf_ns last_ns, idle_max_ns;
+    uint64_t packets, ip_bytes;
     sf_ns ts_recent_ns;
     struct sf_last_packet last;
-    uint32_t syn_data; /* octets carried by its SYN */
+    bool has_window, is_window_zero;
+    bool is_window_scaled; /* min and max are of scaled windows */
+    bool saw_timestamps;
+    uint8_t print_next, ttl_min, ttl_max, checksums_tested;
+    uint32_t window_now; /* windows are in octets, scaled where the scale is known */
 
-    /* counters */
-    uint64_t packets, ip_bytes, payload_bytes, data_packets, pure_acks, unique_bytes;
-    sf_ns first_data_ns, last_data_ns;
+    /* its latest packets, to recognise one that is captured twice: see duplicate.c of track */
+    uint64_t prints[SF_FINGERPRINTS], sightings[SF_FINGERPRINTS];
 
-    sf_ns idle_max_ns;
-    uint64_t in_flight_max, initial_window;
-    uint32_t window_now, zero_windows; /* windows in octets, scaled where the scale is known */
-    uint32_t pushes, window_full;
+    /* packets with octets */
+    uint64_t payload_bytes, data_packets, unique_bytes;
+    sf_ns last_data_ns;
+    uint64_t in_flight_max;
     uint32_t segment_min, window_min;
     uint32_t segment_max, window_max;
-    uint8_t print_next, ttl_min, ttl_max, checksums_tested;
-    bool has_window, has_wscale, is_window_zero;
-    bool is_window_scaled; /* min and max are of scaled windows */
+    uint32_t pushes, window_full;
 
-    uint64_t prints[SF_FINGERPRINTS]; /* of its latest packets; a place for each in sightings */
-    struct sf_sighting sightings[SF_FINGERPRINTS];
+    /* What only the opening, the close, a turn of the talk and few segments touch. */
+    struct sf_samples response;
+    sf_ns first_data_ns;
+    uint64_t initial_window; /* octets, once acks_beyond_syn: until then it is unique_bytes */
+    uint64_t other_packets;  /* neither counted as data nor bare ACKs */
+    sf_offset fin;           /* of its FIN, SF_OFFSET_NONE until seen */
+    uint32_t zero_windows;
+    bool has_wscale;
 
-    /* What only the opening, the close and few segments touch. */
     uint32_t syns, rsts;
     uint32_t syn_acks, urgents; /* syn_acks: of the syns */
     uint32_t fins, ecn_ece;
@@ -179,13 +177,21 @@ struct sf_endpoint {
     struct sf_copy *copy;  /* the last capture duplicate, until D-SACK could say otherwise */
 };
 
-/* Octets from an end's begin: what each segment touches of both ends, what it touches of its
- * sender's, and what handshake and close touch as well. */
+/* Octets of an end: from its begin those that a usual segment touches of its receiver, and those
+ * that handshake and close touch as well; from `base` those that it touches of its sender. */
 enum {
-    SF_ENDPOINT_BOTH = offsetof(struct sf_endpoint, fin),
-    SF_ENDPOINT_SENDER = offsetof(struct sf_endpoint, syns),
+    SF_ENDPOINT_RECEIVER = offsetof(struct sf_endpoint, last_ns),
     SF_ENDPOINT_CHANGE = offsetof(struct sf_endpoint, late_begin),
+    SF_ENDPOINT_SENDER =
+        offsetof(struct sf_endpoint, payload_bytes) - offsetof(struct sf_endpoint, base),
 };
+_Static_assert(offsetof(struct sf_endpoint, base) == SF_CACHE_LINE &&
+                   offsetof(struct sf_endpoint, last_ns) == 2 * SF_CACHE_LINE &&
+                   offsetof(struct sf_endpoint, prints) == 3 * SF_CACHE_LINE &&
+                   offsetof(struct sf_endpoint, payload_bytes) == 4 * SF_CACHE_LINE &&
+                   offsetof(struct sf_endpoint, response) == 5 * SF_CACHE_LINE &&
+                   offsetof(struct sf_endpoint, syns) == 6 * SF_CACHE_LINE,
+               "each group is a cache line");
 
 /* An end of a story that is not yet told: anomalies as they are counted. */
 struct sf_noted {

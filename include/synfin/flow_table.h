@@ -31,11 +31,11 @@ struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const stru
                                    uint64_t hash);
 
 /* Ask the processor for what sf_flow_table_find() will read first; then, once that has come, for
- * the flow that it will probably find, as far as a segment from `dir` touches it. Returns that
- * flow, or NULL. It stays readable as long as the table, whatever becomes of it. */
+ * the flow that it will probably find, as far as a usual segment touches it. Returns that flow, or
+ * NULL. It stays readable as long as the table, whatever becomes of it. */
 void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash);
-const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash,
-                                                  enum sf_dir dir);
+const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table,
+                                                  const struct sf_segment *seg);
 
 /* Adds a flow that is zero but for key, hash and arrays with room but no content, on the list
  * EMBRYONIC. The key must not be there. NULL on lack of memory. */

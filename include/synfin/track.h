@@ -146,7 +146,8 @@ void sf_tracker_free(struct sf_tracker *tracker);
 void sf_tracker_prefetch_place(const struct sf_tracker *tracker, const struct sf_segment *seg);
 const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *tracker,
                                                const struct sf_segment *seg);
-void sf_tracker_prefetch_parts(const struct sf_flow *flow, const struct sf_segment *seg);
+void sf_tracker_prefetch_parts(const struct sf_tracker *tracker, const struct sf_flow *flow,
+                               const struct sf_segment *seg);
 
 /* Whether connections are so few that they stay in the cache: then hints only cost time. */
 bool sf_tracker_is_small(const struct sf_tracker *tracker);

@@ -297,8 +297,8 @@ static int take_looking_ahead(struct sf_intake *intake, struct stretch *stretch,
     for (size_t i = 0; i < count; i++) {
         if (i + FLOW_AHEAD < count)
             prefetch_flow(intake, i + FLOW_AHEAD);
-        if (i + PARTS_AHEAD < count && items[i + PARTS_AHEAD].flow != NULL)
-            sf_tracker_prefetch_parts(items[i + PARTS_AHEAD].flow,
+        if (i + PARTS_AHEAD < count && items[i + PARTS_AHEAD].kind == SEGMENT)
+            sf_tracker_prefetch_parts(intake->tracker, items[i + PARTS_AHEAD].flow,
                                       &intake->batch->decoded[i + PARTS_AHEAD].segment);
         if (take_item(intake, stretch, i, err) != 0)
             return -1;

@@ -116,17 +116,20 @@ void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash)
         __builtin_prefetch(bucket_of(table, hash));
 }
 
-const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table, uint64_t hash,
-                                                  enum sf_dir dir)
+const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table,
+                                                  const struct sf_segment *seg)
 {
     enum { HEAD = offsetof(struct sf_flow, ep) };
-    UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
+    UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, seg->hash)->hh_head;
     if (hh == NULL)
         return NULL;
     const struct sf_flow *flow = &entry_at(hh)->flow;
+    const struct sf_endpoint *snd = &flow->ep[seg->dir], *rcv = &flow->ep[sf_dir_other(seg->dir)];
     sf_prefetch(flow, HEAD);
-    sf_prefetch(&flow->ep[dir], SF_ENDPOINT_SENDER);
-    sf_prefetch(&flow->ep[sf_dir_other(dir)], SF_ENDPOINT_BOTH);
+    sf_prefetch(rcv, SF_ENDPOINT_RECEIVER);
+    sf_prefetch(&snd->base, SF_ENDPOINT_SENDER);
+    if (seg->payload_len > 0)
+        __builtin_prefetch(&snd->payload_bytes);
     return flow;
 }
 

@@ -108,7 +108,7 @@ static void take_new_ack(struct sf_turn *turn)
     judge_echo(turn);
     rcv->snd_una = turn->ack;
     rcv->dup_acks_in_row = 0;
-    rcv->acks_beyond_syn |= turn->ack > 1;
+    sf_ack_end_initial(rcv, turn->ack);
 }
 
 /* RFC 5681 §2: outstanding data, no data, no SYN or FIN, same acknowledgement, same window. */

@@ -16,7 +16,7 @@ static void count_flags(struct sf_endpoint *snd, const struct sf_segment *seg)
     snd->urgents += (flags & SF_TH_URG) != 0;
     snd->without_ack += (flags & SF_TH_ACK) == 0;
     bool plain = (flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST | SF_TH_ACK)) == SF_TH_ACK;
-    snd->pure_acks += plain && seg->payload_len == 0;
+    snd->other_packets += !plain || seg->payload_len > 0; /* until it proves to be data */
     snd->ecn_ce += seg->ip_ecn == 3;
     /* In SYNs the bits negotiate (RFC 3168 §6.1.1), they signal nothing. */
     snd->ecn_ece += (flags & (SF_TH_ECE | SF_TH_SYN)) == SF_TH_ECE;

@@ -6,9 +6,28 @@
 
 static const sf_ns DUPLICATE_NS = SF_MSEC;
 
-static bool same_place(const struct sf_sighting *before, const struct sf_segment *seg)
+/* A print tells packets apart by their numbers; its lowest bits are 0. With it there is the place
+ * where the packet was captured. A sighting is when that was, by the lowest bits of the clock, and
+ * what a copy cannot have otherwise: checksum and TTL. */
+enum { PLACE_BITS = 16, PLACE_MASK = (1 << PLACE_BITS) - 1, CHECKSUM_BITS = 16, TTL_BITS = 8 };
+enum { REST_BITS = CHECKSUM_BITS + TTL_BITS };
+
+static uint64_t place_of(const struct sf_segment *seg)
 {
-    return before->interface == seg->interface && before->vlan == seg->vlan[0];
+    enum { ODD = 0x9e35 }; /* interfaces and VLANs that make the same sum are not to be met with */
+    return ((uint32_t)seg->interface * ODD + seg->vlan[0]) & PLACE_MASK;
+}
+
+static uint64_t sighting_of(const struct sf_segment *seg)
+{
+    return (uint64_t)seg->ts_ns << REST_BITS | (uint64_t)seg->checksum << TTL_BITS | seg->ttl;
+}
+
+/* Time from the sighting to the segment; it comes round in 18 minutes. */
+static sf_ns gap_to(uint64_t sighting, const struct sf_segment *seg)
+{
+    uint64_t begin = sighting >> REST_BITS << REST_BITS;
+    return (sf_ns)(((uint64_t)seg->ts_ns << REST_BITS) - begin) / (1 << REST_BITS);
 }
 
 static bool is_doubled(const struct sf_turn *turn)
@@ -19,12 +38,15 @@ static bool is_doubled(const struct sf_turn *turn)
 /* With an IP-ID the sender would have numbered a new packet anew. Without, nothing of the peer may
  * lie between: then no sender repeats octets, a SYN or a FIN so soon. Bare ACKs and SYN-ACKs it may
  * repeat (duplicate ACKs; by timer and in answer): they are copies where others are known to be. */
-static bool may_be_copy(const struct sf_turn *turn, const struct sf_sighting *before)
+static bool may_be_copy(const struct sf_turn *turn, unsigned place)
 {
     const struct sf_segment *seg = turn->seg;
-    if (!same_place(before, seg))
+    uint64_t sighting = turn->snd->sightings[place];
+    uint8_t ttl = (uint8_t)sighting;
+    uint16_t checksum = (uint16_t)(sighting >> TTL_BITS);
+    if ((turn->snd->prints[place] & PLACE_MASK) != place_of(seg))
         return true; /* the checksum may differ: a bridge completes it for a port without offload */
-    if (seg->ttl > before->ttl || seg->checksum != before->checksum)
+    if (seg->ttl > ttl || seg->checksum != checksum)
         return false;
     if (seg->ip_id != 0)
         return true;
@@ -87,37 +109,31 @@ uint64_t sf_duplicate_print(const struct sf_segment *seg)
         uint64_t times = (uint64_t)seg->options.ts_val << 32 | seg->options.ts_ecr;
         h += times * UINT64_C(0xff51afd7ed558ccd);
     }
-    return h;
+    return h & ~(uint64_t)PLACE_MASK;
 }
 
 bool sf_duplicate_is_known(const struct sf_endpoint *snd, uint64_t print)
 {
     bool is_known = false;
     for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
-        is_known |= snd->prints[i] == print;
+        is_known |= (snd->prints[i] ^ print) <= PLACE_MASK;
     return is_known;
 }
 
 void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print)
 {
-    unsigned place = snd->print_next;
-    struct sf_sighting *sighting = &snd->sightings[place];
-    snd->prints[place] = print;
-    sighting->ts_ns = seg->ts_ns;
-    sighting->interface = seg->interface;
-    sighting->vlan = seg->vlan[0];
-    sighting->checksum = seg->checksum;
-    sighting->ttl = seg->ttl;
-    snd->print_next = (uint8_t)((place + 1u) % SF_FINGERPRINTS);
+    unsigned at = snd->print_next;
+    snd->prints[at] = print | place_of(seg);
+    snd->sightings[at] = sighting_of(seg);
+    snd->print_next = (uint8_t)((at + 1u) % SF_FINGERPRINTS);
 }
 
 static bool is_copy(const struct sf_turn *turn, unsigned place, uint64_t print)
 {
-    const struct sf_sighting *before = &turn->snd->sightings[place];
-    if (turn->snd->prints[place] != print || turn->snd->packets == 0)
+    if ((turn->snd->prints[place] ^ print) > PLACE_MASK || turn->snd->packets == 0)
         return false;
-    sf_ns gap = turn->seg->ts_ns - before->ts_ns;
-    return gap <= DUPLICATE_NS && gap >= -DUPLICATE_NS && may_be_copy(turn, before);
+    sf_ns gap = gap_to(turn->snd->sightings[place], turn->seg);
+    return gap <= DUPLICATE_NS && gap >= -DUPLICATE_NS && may_be_copy(turn, place);
 }
 
 bool sf_duplicate_check(struct sf_turn *turn)

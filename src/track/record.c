@@ -282,7 +282,7 @@ static void fill_counts(const struct sf_endpoint *ep, struct sf_record_end *out)
     out->payload_bytes = ep->payload_bytes;
     out->data_packets = ep->data_packets;
     out->acks = ep->packets - ep->without_ack;
-    out->pure_acks = ep->pure_acks;
+    out->pure_acks = ep->packets - ep->data_packets - ep->other_packets;
     out->syns = ep->syns;
     out->fins = ep->fins;
     out->rsts = ep->rsts;
@@ -326,7 +326,8 @@ static void fill_progress(const struct sf_flow *flow, int dir, struct sf_record_
     out->missing_bytes = sf_hole_missing(ep);
     out->in_flight_max =
         peer->packets > 0 && ep->packets > 0 ? ep->in_flight_max : SF_COUNT_UNKNOWN;
-    out->initial_window_bytes = ep->has_iss ? ep->initial_window : SF_COUNT_UNKNOWN;
+    out->initial_window_bytes =
+        !ep->has_iss ? SF_COUNT_UNKNOWN : ep->acks_beyond_syn ? ep->initial_window : ep->unique_bytes;
     out->segment_min = ep->data_packets > 0 ? ep->segment_min : SF_COUNT_UNKNOWN;
     out->segment_max = ep->data_packets > 0 ? ep->segment_max : SF_COUNT_UNKNOWN;
     out->segment_avg =

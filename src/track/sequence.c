@@ -345,8 +345,6 @@ static void take_old_data(struct sf_turn *turn)
     if (turn->data_begin < snd->low)
         take_before_first(turn, end, &fill);
     snd->unique_bytes += fill.octets;
-    if (!snd->acks_beyond_syn)
-        snd->initial_window += fill.octets;
     if (fill.octets > 0) {
         bool waits = sf_ns_known(snd->late_ns) && snd->late_begin >= snd->snd_una;
         snd->late_ns = turn->seg->ts_ns;
@@ -369,8 +367,6 @@ static void take_new_data(struct sf_turn *turn)
     sf_offset begin = turn->data_begin > snd->snd_nxt ? turn->data_begin : snd->snd_nxt;
     uint64_t octets = (uint64_t)(turn->data_end - begin);
     snd->unique_bytes += octets;
-    if (!snd->acks_beyond_syn)
-        snd->initial_window += octets;
     turn->sends_new_data = true;
 }
 
@@ -383,6 +379,7 @@ static void count_payload(struct sf_turn *turn)
         snd->segment_min = len;
     if (len > snd->segment_max)
         snd->segment_max = len;
+    snd->other_packets--;
     if (snd->data_packets++ == 0)
         snd->first_data_ns = turn->seg->ts_ns;
 }

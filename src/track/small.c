@@ -12,8 +12,6 @@
 /* A field that is not in these lists takes more octets, nothing else. */
 static const uint16_t end_times[] = {END(last_ns), END(ts_recent_ns), END(first_data_ns),
                                      END(last_data_ns)};
-static const uint16_t sighting_times[] = {END(sightings[0].ts_ns), END(sightings[1].ts_ns),
-                                          END(sightings[2].ts_ns), END(sightings[3].ts_ns)};
 static const uint16_t flow_times[] = {FLOW(first_ns), FLOW(last_ns), FLOW(syn_ns), FLOW(fin_ns)};
 static const uint16_t flow_maybe[] = {FLOW(challenge_ns)};
 static const uint16_t end_maybe[] = {END(fin),       END(sack_high), END(suspect),
@@ -41,8 +39,8 @@ static const struct sf_endpoint usual_end = {.mss = 1460,
                                                             SF_OPT_HAS_TIMESTAMPS,
                                              .has_sent = true};
 static const uint16_t flow_flags[] = {FLOW(client), FLOW(first_fin)};
-static const uint16_t end_flags[] = {END(base), END(dup_acks_in_row), END(unheard), END(print_next),
-                                     END(assumed_from)};
+static const uint16_t end_flags[] = {END(base), END(dup_acks_in_row), END(last.ip_id),
+                                     END(zero_windows), END(assumed_from)};
 
 /* A number is kept as how far it is above or below another one. */
 struct difference {
@@ -158,15 +156,6 @@ static void flip_windows(struct sf_endpoint *ep)
     ep->ttl_max ^= ep->ttl_min;
 }
 
-/* After a while none is: then there are no sightings, too. */
-static bool has_prints(const struct sf_endpoint *ep)
-{
-    uint64_t any = 0;
-    for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
-        any |= ep->prints[i];
-    return any != 0;
-}
-
 /* What the end sent last, by what it and its peer have told before. Both are as they were. */
 
 static uint32_t expected_ack(const struct sf_endpoint *peer)
@@ -210,8 +199,6 @@ static void shrink_end(struct sf_endpoint *ep, const struct sf_samples *rtt, sf_
     flip_windows(ep);
     ep->ip_bytes -= octets_of_headers(ep) + ep->payload_bytes;
     shrink_times(ep, end_times, COUNT(end_times), base);
-    if (has_prints(ep))
-        shrink_times(ep, sighting_times, COUNT(sighting_times), base);
     for (size_t i = 0; i < COUNT(end_differences); i++)
         subtract(ep, &end_differences[i]);
     swap_none(ep, end_maybe, COUNT(end_maybe));
@@ -225,8 +212,6 @@ static void grow_end(struct sf_endpoint *ep, sf_ns base)
     for (size_t i = COUNT(end_differences); i-- > 0;)
         add_again(ep, &end_differences[i]);
     grow_times(ep, end_times, COUNT(end_times), base);
-    if (has_prints(ep))
-        grow_times(ep, sighting_times, COUNT(sighting_times), base);
     ep->ip_bytes += octets_of_headers(ep) + ep->payload_bytes;
     flip_windows(ep);
     flip_rtt(ep, &ep->rtt);
@@ -308,19 +293,18 @@ static const struct sf_low flow_lows[] = {
 static const struct sf_low end_lows[] = {
     {END(base), 5},          {END(dup_acks_in_row), 7},
     {END(snd_nxt), 1},       {END(ts_echoed), 4},
-    {END(fin), 1},           {END(last_ns), 4},
-    {END(last), 1},          {END(last.ip_id), 2},
+    {END(last_ns), 4},       {END(idle_max_ns), 5},
     {END(packets), 1},       {END(ip_bytes), 2},
-    {END(payload_bytes), 2}, {END(data_packets), 1},
-    {END(pure_acks), 1},     {END(first_data_ns), 5},
-    {END(last_data_ns), 4},  {END(idle_max_ns), 5},
-    {END(in_flight_max), 2}, {END(initial_window), 2},
-    {END(window_now), 3},    {END(pushes), 1},
-    {END(segment_min), 2},   {END(segment_max), 2},
-    {END(print_next), 4},    {END(syns), 1},
-    {END(syn_acks), 1},      {END(fins), 1},
-    {END(without_ack), 1},   {END(assumed_from), 3},
-    {END(proof), 2},
+    {END(last), 1},          {END(last.ip_id), 2},
+    {END(print_next), 7},    {END(payload_bytes), 2},
+    {END(data_packets), 1},  {END(last_data_ns), 4},
+    {END(in_flight_max), 2}, {END(segment_min), 2},
+    {END(segment_max), 2},   {END(pushes), 1},
+    {END(first_data_ns), 5}, {END(initial_window), 2},
+    {END(other_packets), 1},   {END(fin), 1},
+    {END(syns), 1},          {END(syn_acks), 1},
+    {END(fins), 1},          {END(without_ack), 1},
+    {END(assumed_from), 3},  {END(proof), 2},
 };
 
 void sf_numbers_pack(struct sf_packer *p, struct sf_flow *small, const struct sf_flow *flow,

@@ -42,7 +42,8 @@ struct step {
 /* Whether it says nothing but its octets, its ACK and its timestamps. */
 static bool says_nothing_else(const struct sf_segment *seg)
 {
-    return (seg->flags & ~(unsigned)SF_TH_PSH) == SF_TH_ACK && seg->window != 0 &&
+    unsigned may_be = seg->payload_len > 0 ? SF_TH_PSH : 0u;
+    return (seg->flags & ~may_be) == SF_TH_ACK && seg->window != 0 &&
            (seg->options.present & ~(unsigned)SF_OPT_HAS_TIMESTAMPS) == 0 && seg->ip_ecn != 3 &&
            !seg->length_guessed;
 }
@@ -107,8 +108,7 @@ static void take_data(struct step *step)
     if (step->rcv->mss != 0 && len > step->rcv->mss)
         sf_note(step->tracker, flow, SF_ANOMALY_OFFLOADED_SEGMENTS, (int)seg->dir, seg->packet, 0);
     snd->unique_bytes += len;
-    if (!snd->acks_beyond_syn)
-        snd->initial_window += len;
+    snd->pushes += (seg->flags & SF_TH_PSH) != 0;
     sf_sent_add(snd, snd->snd_nxt, step->end, seg->ts_ns);
     snd->unheard.is_first = true;
     snd->unheard.sendings = 0;
@@ -133,7 +133,7 @@ static sf_ns take_ack(struct step *step)
     }
     rcv->snd_una = step->ack;
     rcv->dup_acks_in_row = 0;
-    rcv->acks_beyond_syn |= step->ack > 1;
+    sf_ack_end_initial(rcv, step->ack);
     return rtt;
 }
 
@@ -174,8 +174,6 @@ static void count(struct step *step)
         snd->ttl_max = seg->ttl;
     snd->packets++;
     snd->ip_bytes += seg->ip_bytes;
-    snd->pushes += (seg->flags & SF_TH_PSH) != 0;
-    snd->pure_acks += seg->payload_len == 0;
     rcv->unheard = (struct sf_unheard){0};
 }
 

@@ -43,14 +43,15 @@ void sf_tracker_free(struct sf_tracker *t)
 void sf_tracker_prefetch_place(const struct sf_tracker *t, const struct sf_segment *seg)
 {
     sf_flow_table_prefetch(t->table, seg->hash);
-    sf_shelf_prefetch(t->shelf, seg->hash);
 }
 
 const struct sf_flow *sf_tracker_prefetch_flow(const struct sf_tracker *t,
                                                const struct sf_segment *seg)
 {
-    sf_shelf_prefetch_parcel(t->shelf, seg->hash);
-    return sf_flow_table_prefetch_flow(t->table, seg->hash, seg->dir);
+    const struct sf_flow *flow = sf_flow_table_prefetch_flow(t->table, seg);
+    if (flow == NULL)
+        sf_shelf_prefetch(t->shelf, seg->hash);
+    return flow;
 }
 
 /* Where the outstanding piece will be looked for that a segment acknowledges, or be added. */
@@ -61,27 +62,40 @@ static void prefetch_sent(const struct sf_endpoint *ep, unsigned place)
 }
 
 /* What handshake and close touch besides. */
-static void prefetch_rest(const struct sf_flow *flow, enum sf_dir dir)
+static void prefetch_change(const struct sf_flow *flow)
 {
     enum { OPENING = offsetof(struct sf_flow, vlan_count) - offsetof(struct sf_flow, syn_ns) };
-    const char *snd = (const char *)&flow->ep[dir],
-               *rcv = (const char *)&flow->ep[sf_dir_other(dir)];
     sf_prefetch(&flow->syn_ns, OPENING);
-    sf_prefetch(snd + SF_ENDPOINT_SENDER, SF_ENDPOINT_CHANGE - SF_ENDPOINT_SENDER);
-    sf_prefetch(rcv + SF_ENDPOINT_BOTH, SF_ENDPOINT_CHANGE - SF_ENDPOINT_BOTH);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        sf_prefetch(&flow->ep[dir], SF_ENDPOINT_CHANGE);
 }
 
-void sf_tracker_prefetch_parts(const struct sf_flow *flow, const struct sf_segment *seg)
+static void prefetch_data(const struct sf_flow *flow, enum sf_dir dir)
+{
+    const struct sf_endpoint *snd = &flow->ep[dir];
+    prefetch_sent(snd, snd->sent_count);
+    if (flow->last_data_dir != (int8_t)dir)
+        sf_prefetch(&snd->response, SF_CACHE_LINE);
+}
+
+void sf_tracker_prefetch_parts(const struct sf_tracker *t, const struct sf_flow *flow,
+                               const struct sf_segment *seg)
 {
     enum { VIEW_HOT = 2 * SF_CACHE_LINE, VIEW = 3 * SF_CACHE_LINE }; /* of a slot of the views */
-    const struct sf_endpoint *snd = &flow->ep[seg->dir], *rcv = &flow->ep[sf_dir_other(seg->dir)];
+    if (flow == NULL || flow->hash != seg->hash) {
+        sf_shelf_prefetch_parcel(t->shelf, seg->hash);
+        return;
+    }
     bool is_plain = (seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST)) == 0;
     if (flow->view != NULL)
         sf_prefetch(flow->view, is_plain ? VIEW_HOT : VIEW);
-    prefetch_sent(snd, snd->sent_count);
-    prefetch_sent(rcv, 0);
+    prefetch_sent(&flow->ep[sf_dir_other(seg->dir)], 0);
+    if (seg->payload_len > 0)
+        prefetch_data(flow, seg->dir);
+    else if (flow->ep[seg->dir].last.window != seg->window)
+        __builtin_prefetch(&flow->ep[seg->dir].window_min);
     if (!is_plain)
-        prefetch_rest(flow, seg->dir);
+        prefetch_change(flow);
 }
 
 bool sf_tracker_is_small(const struct sf_tracker *t)

@@ -280,6 +280,14 @@ void sf_sequence_segment(struct sf_turn *turn); /* sequence.c: new, again, hole,
 /* A segment too far off to be believed: its octets are counted, nothing moves. */
 void sf_sequence_stray(struct sf_turn *turn);
 void sf_ack_segment(struct sf_turn *turn); /* ack.c: what the ACK says */
+/* With the first acknowledged octet the initial window is over (RFC 5681 §3.1). */
+static inline void sf_ack_end_initial(struct sf_endpoint *rcv, sf_offset ack)
+{
+    if (rcv->acks_beyond_syn || ack <= 1)
+        return;
+    rcv->acks_beyond_syn = true;
+    rcv->initial_window = rcv->unique_bytes;
+}
 void sf_ack_judge_losses(struct sf_tracker *tracker, struct sf_flow *flow, sf_ns now_ns,
                          bool final);
 /* window.c: what the segment advertises, scaled where both ends announced a scale. */
