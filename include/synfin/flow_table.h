@@ -37,8 +37,8 @@ void sf_flow_table_prefetch(const struct sf_flow_table *table, uint64_t hash);
 const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *table,
                                                   const struct sf_segment *seg);
 
-/* Adds a flow that is zero but for key, hash and arrays with room but no content, on the list
- * EMBRYONIC. The key must not be there. NULL on lack of memory. */
+/* Adds a flow that is zero but for key and hash, on the list EMBRYONIC. The key must not be there.
+ * NULL on lack of memory. */
 struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
                                   uint64_t hash);
 
@@ -50,23 +50,13 @@ void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow);
 
 /* Gives back the same of a flow in the table, which becomes as sf_flow_table_add() makes them, but
  * stays where it is, without key and hash. */
-void sf_flow_table_clear(struct sf_flow *flow);
-
-/* Arrays with room and no content that a flow just added has from the one before it. */
-struct sf_flow_arrays {
-    struct sf_sent *sent[SF_DIR_COUNT];
-    struct sf_change *changes;
-    struct sf_noted *notes;
-    uint16_t sent_capacity[SF_DIR_COUNT];
-    uint16_t change_capacity, note_capacity;
-};
-
-/* Takes them from the flow: one just added is zero then, but for key, hash and its place in the
- * table. Of another one, what was in them goes along. */
-struct sf_flow_arrays sf_flow_take_arrays(struct sf_flow *flow);
+void sf_flow_table_clear(struct sf_flow_table *table, struct sf_flow *flow);
 
 /* Gives back what a flow in the table holds outside itself; `view` stays. */
-void sf_flow_table_trim(struct sf_flow *flow);
+void sf_flow_table_trim(struct sf_flow_table *table, struct sf_flow *flow);
+
+/* Where the flows' arrays sent, changes, notes and samples are. */
+struct sf_rooms *sf_flow_table_rooms(struct sf_flow_table *table);
 
 /* Puts the flow at the newest end of a list. */
 void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "synfin/slab.h"
 #include "synfin/time.h"
 
 enum {
@@ -26,16 +27,18 @@ struct sf_samples {
 };
 
 /* For sf_samples_add(): where there is no room in the struct. */
-void sf_samples_add_outside(struct sf_samples *samples, sf_ns value_ns);
+void sf_samples_add_outside(struct sf_rooms *rooms, struct sf_samples *samples, sf_ns value_ns);
 
-/* Adds one sample (negative ones count as 0). One for which memory lacks is left out. */
-static inline void sf_samples_add(struct sf_samples *samples, sf_ns value_ns)
+/* Adds one sample (negative ones count as 0). One for which memory lacks is left out. `rooms` are
+ * the same in all calls for these samples. */
+static inline void sf_samples_add(struct sf_rooms *rooms, struct sf_samples *samples,
+                                  sf_ns value_ns)
 {
     value_ns = value_ns < 0 ? 0 : value_ns;
     if (samples->count < SF_SAMPLES_INLINE)
         samples->at.inside[samples->count++] = value_ns;
     else
-        sf_samples_add_outside(samples, value_ns);
+        sf_samples_add_outside(rooms, samples, value_ns);
 }
 
 /* What samples come to: all but their number is SF_NS_UNKNOWN when there is none. */
@@ -54,8 +57,8 @@ const sf_ns *sf_samples_values(const struct sf_samples *samples);
 
 /* Makes of empty samples `count` ones, at most SF_SAMPLES_EXACT, that the caller fills in. NULL on
  * lack of memory: they stay empty, all of them are left out. */
-sf_ns *sf_samples_make(struct sf_samples *samples, uint64_t count);
+sf_ns *sf_samples_make(struct sf_rooms *rooms, struct sf_samples *samples, uint64_t count);
 
-void sf_samples_dispose(struct sf_samples *samples);
+void sf_samples_dispose(struct sf_rooms *rooms, struct sf_samples *samples);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "synfin/slab.h"
 
+#define uthash_malloc(octets)                sf_large_take(octets)
+#define uthash_free(memory, octets)          free(memory)
 #define HASH_NONFATAL_OOM                    1
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = 0) /* never used: see *_BYHASHVALUE */
 #pragma GCC diagnostic push
@@ -28,7 +30,7 @@ struct list {
     size_t count;
 };
 
-enum { BLOCK_ENTRIES = 64, SLOTS = 64 };
+enum { BLOCK_ENTRIES = 16, SLOTS = 64 };
 
 struct block {
     struct block *next;
@@ -38,7 +40,8 @@ struct block {
 struct sf_flow_table {
     struct entry *entries; /* uthash's head */
     struct list lists[SF_FLOW_LIST_COUNT];
-    struct sf_slab slab; /* of blocks */
+    struct sf_slab slab;   /* of blocks */
+    struct sf_rooms rooms; /* of what flows hold outside themselves */
     struct block *blocks;
     struct sf_flow *unused; /* chained by `newer` */
     size_t block_count;
@@ -55,12 +58,23 @@ static struct entry *entry_of(const struct sf_flow *flow)
     return (struct entry *)((char *)(uintptr_t)flow - offsetof(struct entry, flow));
 }
 
+static void init(struct sf_flow_table *table)
+{
+    sf_slab_init(&table->slab, sizeof(struct block));
+    sf_rooms_init(&table->rooms);
+}
+
 struct sf_flow_table *sf_flow_table_new(void)
 {
     struct sf_flow_table *table = calloc(1, sizeof *table);
     if (table != NULL)
-        table->slab.block_octets = sizeof(struct block);
+        init(table);
     return table;
+}
+
+struct sf_rooms *sf_flow_table_rooms(struct sf_flow_table *table)
+{
+    return &table->rooms;
 }
 
 static unsigned bucket_hash(uint64_t hash)
@@ -281,120 +295,54 @@ void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow)
     entry->is_in = false;
 }
 
-static void endpoint_dispose(struct sf_endpoint *ep)
+/* What the end holds outside itself: its fields tell no more of it. */
+static void endpoint_dispose(struct sf_rooms *rooms, struct sf_endpoint *ep)
 {
     free(ep->holes);
-    free(ep->sent);
     free(ep->resent);
     free(ep->copy);
-    sf_samples_dispose(&ep->rtt);
-    sf_samples_dispose(&ep->response);
+    sf_rooms_give(rooms, ep->sent, ep->sent_capacity * sizeof *ep->sent);
+    sf_samples_dispose(rooms, &ep->rtt);
+    sf_samples_dispose(rooms, &ep->response);
+    ep->holes = NULL;
+    ep->hole_count = ep->hole_capacity = ep->hole_head = 0;
+    ep->sent = NULL;
+    ep->sent_head = ep->sent_count = ep->sent_capacity = 0;
+    ep->resent = NULL;
+    ep->copy = NULL;
 }
 
-static void flow_dispose(struct sf_flow *flow)
+void sf_flow_table_trim(struct sf_flow_table *table, struct sf_flow *flow)
 {
-    endpoint_dispose(&flow->ep[0]);
-    endpoint_dispose(&flow->ep[1]);
-    free(flow->changes);
-    free(flow->notes);
+    struct sf_rooms *rooms = &table->rooms;
+    endpoint_dispose(rooms, &flow->ep[0]);
+    endpoint_dispose(rooms, &flow->ep[1]);
+    sf_rooms_give(rooms, flow->changes, flow->change_capacity * sizeof *flow->changes);
+    sf_rooms_give(rooms, flow->notes, flow->note_capacity * sizeof *flow->notes);
     if (flow->pending != NULL)
         free(flow->pending->segments);
     free(flow->pending);
-}
-
-struct sf_flow_arrays sf_flow_take_arrays(struct sf_flow *flow)
-{
-    struct sf_flow_arrays arrays = {.changes = flow->changes,
-                                    .notes = flow->notes,
-                                    .change_capacity = flow->change_capacity,
-                                    .note_capacity = flow->note_capacity};
-    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
-        struct sf_endpoint *ep = &flow->ep[dir];
-        arrays.sent[dir] = ep->sent;
-        arrays.sent_capacity[dir] = ep->sent_capacity;
-        ep->sent = NULL;
-        ep->sent_capacity = 0;
-    }
     flow->changes = NULL;
     flow->notes = NULL;
-    flow->change_capacity = flow->note_capacity = 0;
-    return arrays;
+    flow->change_count = flow->change_capacity = flow->note_count = flow->note_capacity = 0;
+    flow->pending = NULL;
 }
 
-static void put_arrays(struct sf_flow *flow, const struct sf_flow_arrays *arrays)
-{
-    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
-        flow->ep[dir].sent = arrays->sent[dir];
-        flow->ep[dir].sent_capacity = arrays->sent_capacity[dir];
-    }
-    flow->changes = arrays->changes;
-    flow->change_capacity = arrays->change_capacity;
-    flow->notes = arrays->notes;
-    flow->note_capacity = arrays->note_capacity;
-}
-
-/* Keeps room in an array that the next flow will need as well, unless it is large. */
-#define TRIM(array, capacity)                                                                      \
-    do {                                                                                           \
-        enum { KEPT_MAX = 16 };                                                                    \
-        if ((capacity) > KEPT_MAX) {                                                               \
-            free(array);                                                                           \
-            (array) = NULL;                                                                        \
-            (capacity) = 0;                                                                        \
-        }                                                                                          \
-    } while (0)
-
-/* What a flow that goes leaves to the next one. All else that it owns is given back. */
-static struct sf_flow_arrays dispose_but_arrays(struct sf_flow *flow)
-{
-    struct sf_flow_arrays arrays = sf_flow_take_arrays(flow);
-    flow_dispose(flow);
-    TRIM(arrays.sent[0], arrays.sent_capacity[0]);
-    TRIM(arrays.sent[1], arrays.sent_capacity[1]);
-    TRIM(arrays.changes, arrays.change_capacity);
-    TRIM(arrays.notes, arrays.note_capacity);
-    return arrays;
-}
-
-static void make_new(struct sf_flow *flow)
-{
-    struct sf_flow_arrays arrays = dispose_but_arrays(flow);
-    memset(flow, 0, sizeof *flow);
-    put_arrays(flow, &arrays);
-}
-
-void sf_flow_table_clear(struct sf_flow *flow)
+void sf_flow_table_clear(struct sf_flow_table *table, struct sf_flow *flow)
 {
     struct sf_flow *older = flow->older, *newer = flow->newer;
-    make_new(flow);
+    sf_flow_table_trim(table, flow);
+    memset(flow, 0, sizeof *flow);
     flow->older = older;
     flow->newer = newer;
 }
 
 void sf_flow_table_release(struct sf_flow_table *table, struct sf_flow *flow)
 {
-    make_new(flow);
+    sf_flow_table_trim(table, flow);
+    memset(flow, 0, sizeof *flow);
     flow->newer = table->unused;
     table->unused = flow;
-}
-
-static void endpoint_forget(struct sf_endpoint *ep)
-{
-    ep->holes = NULL;
-    ep->hole_count = ep->hole_capacity = ep->hole_head = 0;
-    ep->sent_head = ep->sent_count = 0;
-    ep->resent = NULL;
-    ep->copy = NULL;
-}
-
-void sf_flow_table_trim(struct sf_flow *flow)
-{
-    struct sf_flow_arrays arrays = dispose_but_arrays(flow);
-    endpoint_forget(&flow->ep[0]);
-    endpoint_forget(&flow->ep[1]);
-    flow->change_count = flow->note_count = 0;
-    flow->pending = NULL;
-    put_arrays(flow, &arrays);
 }
 
 void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list)
@@ -475,15 +423,14 @@ void sf_flow_table_free(struct sf_flow_table *table)
     HASH_ITER(hh, table->entries, entry, next)
     {
         HASH_DELETE(hh, table->entries, entry);
-        flow_dispose(&entry->flow);
+        sf_flow_table_trim(table, &entry->flow);
     }
-    for (struct sf_flow *flow = table->unused; flow != NULL; flow = flow->newer)
-        flow_dispose(flow);
     for (struct block *block = table->blocks, *after; block != NULL; block = after) {
         after = block->next;
         sf_slab_give(&table->slab, block);
     }
     sf_slab_dispose(&table->slab);
+    sf_rooms_dispose(&table->rooms);
     free(table);
 }
 #pragma GCC diagnostic pop

@@ -129,7 +129,7 @@ struct sf_shelf *sf_shelf_new(unsigned loose_rows)
     if (shelf == NULL)
         return NULL;
     shelf->free_index = 1;
-    shelf->slab.block_octets = sizeof(struct chunk);
+    sf_slab_init(&shelf->slab, sizeof(struct chunk));
     for (unsigned row = 0; row < SF_SHELF_ROW_COUNT; row++) {
         shelf->rows[row].newest_ns = SF_NS_UNKNOWN;
         shelf->rows[row].is_loose = loose_rows >> row & 1;
@@ -190,7 +190,7 @@ static int grow_slots(struct sf_shelf *shelf)
     if (4 * (shelf->used_slots + 1) <= 3 * shelf->slot_count)
         return 0;
     size_t before = shelf->slot_count, count = before == 0 ? FIRST_SLOTS : 2 * before;
-    slot *slots = calloc(count, sizeof *slots), *old = shelf->slots;
+    slot *slots = sf_large_take(count * sizeof *slots), *old = shelf->slots;
     if (slots == NULL)
         return -1;
     shelf->slots = slots;

@@ -67,12 +67,22 @@ static bool is_histogram(const struct sf_samples *s)
 
 enum { FIRST_ROOM = 8 };
 
+/* Octets of the array that holds so many, more than fit inside. */
+static size_t octets_for(uint64_t count)
+{
+    size_t room = FIRST_ROOM;
+    while (room < count)
+        room *= 2;
+    return room * sizeof(sf_ns);
+}
+
 /* Moves the samples to where there is room for more. False when memory lacks. */
-static bool grow(struct sf_samples *s)
+static bool grow(struct sf_rooms *rooms, struct sf_samples *s)
 {
     bool is_inside = s->count == SF_SAMPLES_INLINE;
-    size_t room = is_inside ? FIRST_ROOM : 2 * s->count;
-    sf_ns *exact = realloc(is_inside ? NULL : s->at.exact, room * sizeof *exact);
+    size_t content = s->count * sizeof(sf_ns), more = octets_for(s->count + 1);
+    sf_ns *exact =
+        is_inside ? sf_rooms_take(rooms, more) : sf_rooms_move(rooms, s->at.exact, content, more);
     if (exact == NULL)
         return false;
     if (is_inside)
@@ -87,14 +97,11 @@ static bool is_full(const struct sf_samples *s)
            (s->count >= FIRST_ROOM && (s->count & (s->count - 1)) == 0);
 }
 
-sf_ns *sf_samples_make(struct sf_samples *s, uint64_t count)
+sf_ns *sf_samples_make(struct sf_rooms *rooms, struct sf_samples *s, uint64_t count)
 {
-    size_t room = FIRST_ROOM;
     sf_ns *exact = s->at.inside;
     if (count > SF_SAMPLES_INLINE) {
-        while (room < count)
-            room *= 2;
-        exact = malloc(room * sizeof *exact);
+        exact = sf_rooms_take(rooms, octets_for(count));
         if (exact == NULL)
             return NULL;
         s->at.exact = exact;
@@ -103,7 +110,7 @@ sf_ns *sf_samples_make(struct sf_samples *s, uint64_t count)
     return exact;
 }
 
-static void become_histogram(struct sf_samples *s, sf_ns value)
+static void become_histogram(struct sf_rooms *rooms, struct sf_samples *s, sf_ns value)
 {
     struct sf_histogram *histogram = calloc(1, sizeof *histogram);
     if (histogram == NULL)
@@ -111,20 +118,20 @@ static void become_histogram(struct sf_samples *s, sf_ns value)
     histogram->sums = sums_of(s->at.exact, s->count);
     for (unsigned i = 0; i < SF_SAMPLES_EXACT; i++)
         histogram->cells[cell_of(s->at.exact[i])]++;
-    free(s->at.exact);
+    sf_rooms_give(rooms, s->at.exact, octets_for(s->count));
     s->at.histogram = histogram;
     s->count++;
     add_up(&histogram->sums, value);
     histogram->cells[cell_of(value)]++;
 }
 
-void sf_samples_add_outside(struct sf_samples *s, sf_ns value)
+void sf_samples_add_outside(struct sf_rooms *rooms, struct sf_samples *s, sf_ns value)
 {
     if (s->count < SF_SAMPLES_EXACT) {
-        if (!is_full(s) || grow(s))
+        if (!is_full(s) || grow(rooms, s))
             s->at.exact[s->count++] = value;
     } else if (s->count == SF_SAMPLES_EXACT) {
-        become_histogram(s, value);
+        become_histogram(rooms, s, value);
     } else {
         add_up(&s->at.histogram->sums, value);
         s->at.histogram->cells[cell_of(value)]++;
@@ -222,11 +229,11 @@ struct sf_times sf_samples_times(const struct sf_samples *s)
     return times;
 }
 
-void sf_samples_dispose(struct sf_samples *s)
+void sf_samples_dispose(struct sf_rooms *rooms, struct sf_samples *s)
 {
     if (is_histogram(s))
         free(s->at.histogram);
     else if (s->count > SF_SAMPLES_INLINE)
-        free(s->at.exact);
+        sf_rooms_give(rooms, s->at.exact, octets_for(s->count));
     *s = (struct sf_samples){0};
 }

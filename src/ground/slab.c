@@ -1,21 +1,46 @@
-/* A piece is aligned to its size, so that a block's address tells its piece. */
+/* A piece, but for the first, is aligned to its size, so that a block's address tells its piece. */
 #include "synfin/slab.h"
 
 #include <assert.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "synfin/hint.h"
+
+/* A wish: where there are no huge pages small ones do. */
+static void prefer_huge_pages(void *memory, size_t octets)
+{
+#ifdef MADV_HUGEPAGE
+    (void)madvise(memory, octets, MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)octets;
+#endif
+}
+
+void *sf_large_take(size_t octets)
+{
+    if (octets < SF_SLAB_PIECE)
+        return calloc(1, octets);
+    size_t whole = (octets + SF_SLAB_PIECE - 1) / SF_SLAB_PIECE * SF_SLAB_PIECE;
+    void *memory = aligned_alloc(SF_SLAB_PIECE, whole);
+    if (memory == NULL)
+        return NULL;
+    prefer_huge_pages(memory, whole);
+    return memset(memory, 0, octets);
+}
+
+/* --- blocks of one size ----------------------------------------------------------------------- */
 
 /* At a piece's begin; its blocks follow. */
 struct sf_slab_piece {
     _Alignas(SF_CACHE_LINE) struct sf_slab_piece *next; /* of those that have room */
     struct sf_slab_piece *previous;
-    size_t taken;
-    size_t cut;            /* blocks that have ever been taken: the others were never touched */
-    struct given *given;   /* those that came back */
+    size_t blocks, taken;
+    size_t cut;          /* blocks that have ever been taken: the others were never touched */
+    struct given *given; /* those that came back */
 };
 _Static_assert(sizeof(struct sf_slab_piece) == SF_SLAB_PIECE - SF_SLAB_ROOM, "the rest is blocks");
 
@@ -23,14 +48,15 @@ struct given {
     struct given *next;
 };
 
-static size_t stride_of(const struct sf_slab *slab)
+void sf_slab_init(struct sf_slab *slab, size_t octets)
 {
-    return (slab->block_octets + SF_CACHE_LINE - 1) / SF_CACHE_LINE * SF_CACHE_LINE;
-}
-
-static bool has_room(const struct sf_slab *slab, const struct sf_slab_piece *piece)
-{
-    return piece->taken < SF_SLAB_ROOM / stride_of(slab);
+    enum { LEAST = 1 << 16, BLOCKS = 4 }; /* of the first piece */
+    size_t lines = (octets + SF_CACHE_LINE - 1) / SF_CACHE_LINE;
+    assert(octets > 0 && octets <= SF_SLAB_ROOM);
+    *slab = (struct sf_slab){.block_octets = lines * SF_CACHE_LINE};
+    size_t blocks = LEAST / slab->block_octets;
+    blocks = blocks > BLOCKS ? blocks : BLOCKS;
+    slab->first_octets = sizeof(struct sf_slab_piece) + blocks * slab->block_octets;
 }
 
 static void chain(struct sf_slab *slab, struct sf_slab_piece *piece)
@@ -49,25 +75,36 @@ static void unchain(struct sf_slab *slab, struct sf_slab_piece *piece)
         piece->next->previous = piece->previous;
 }
 
-/* The first one stays as it is: of what little a small capture needs, a huge page would be most. */
+/* The first one is small: of what little a small capture needs, huge pages would be most. */
 static struct sf_slab_piece *add_piece(struct sf_slab *slab)
 {
-    struct sf_slab_piece *piece = aligned_alloc(SF_SLAB_PIECE, SF_SLAB_PIECE);
+    bool is_first = slab->first == NULL;
+    size_t octets = is_first ? slab->first_octets : SF_SLAB_PIECE;
+    struct sf_slab_piece *piece = aligned_alloc(is_first ? SF_CACHE_LINE : SF_SLAB_PIECE, octets);
     if (piece == NULL)
         return NULL;
-#ifdef MADV_HUGEPAGE
-    if (slab->piece_count > 0)
-        (void)madvise(piece, SF_SLAB_PIECE, MADV_HUGEPAGE); /* a wish */
-#endif
+    if (is_first)
+        slab->first = piece;
+    else
+        prefer_huge_pages(piece, octets); /* before it is touched: then it is too late */
+    *piece = (struct sf_slab_piece){.blocks = (octets - sizeof *piece) / slab->block_octets};
     slab->piece_count++;
-    piece->taken = piece->cut = 0;
-    piece->given = NULL;
     chain(slab, piece);
     return piece;
 }
 
+static struct sf_slab_piece *piece_of(const struct sf_slab *slab, void *block)
+{
+    uintptr_t at = (uintptr_t)block, first = (uintptr_t)slab->first;
+    if (at - first < slab->first_octets)
+        return slab->first;
+    return (struct sf_slab_piece *)(at & ~(uintptr_t)(SF_SLAB_PIECE - 1));
+}
+
 static void free_piece(struct sf_slab *slab, struct sf_slab_piece *piece)
 {
+    if (piece == slab->first)
+        slab->first = NULL;
     unchain(slab, piece);
     slab->piece_count--;
     free(piece);
@@ -75,39 +112,85 @@ static void free_piece(struct sf_slab *slab, struct sf_slab_piece *piece)
 
 void *sf_slab_take(struct sf_slab *slab)
 {
-    assert(slab->block_octets > 0 && slab->block_octets <= SF_SLAB_ROOM);
     struct sf_slab_piece *piece = slab->roomy != NULL ? slab->roomy : add_piece(slab);
     if (piece == NULL)
         return NULL;
+    if (piece == slab->empty)
+        slab->empty = NULL;
     void *block = piece->given;
     if (block != NULL)
         piece->given = piece->given->next;
     else
-        block = (char *)(piece + 1) + piece->cut++ * stride_of(slab);
-    piece->taken++;
-    if (!has_room(slab, piece))
+        block = (char *)(piece + 1) + piece->cut++ * slab->block_octets;
+    if (++piece->taken == piece->blocks)
         unchain(slab, piece);
     return block;
 }
 
 void sf_slab_give(struct sf_slab *slab, void *block)
 {
-    struct sf_slab_piece *piece =
-        (struct sf_slab_piece *)((uintptr_t)block & ~(uintptr_t)(SF_SLAB_PIECE - 1));
-    if (!has_room(slab, piece))
-        chain(slab, piece);
-    piece->taken--;
+    struct sf_slab_piece *piece = piece_of(slab, block);
     struct given *given = block;
     given->next = piece->given;
     piece->given = given;
-    bool is_only = piece->next == NULL && piece->previous == NULL;
-    if (piece->taken == 0 && !is_only)
+    if (piece->taken-- == piece->blocks)
+        chain(slab, piece);
+    if (piece->taken > 0)
+        return;
+    if (slab->empty == NULL)
+        slab->empty = piece;
+    else
         free_piece(slab, piece);
 }
 
 void sf_slab_dispose(struct sf_slab *slab)
 {
-    assert(slab->roomy == NULL || slab->roomy->taken == 0);
-    if (slab->roomy != NULL)
-        free_piece(slab, slab->roomy);
+    assert(slab->piece_count == (slab->empty != NULL ? 1 : 0));
+    if (slab->empty != NULL)
+        free_piece(slab, slab->empty);
+    slab->empty = NULL;
+}
+
+/* --- arrays ----------------------------------------------------------------------------------- */
+
+void sf_rooms_init(struct sf_rooms *rooms)
+{
+    for (unsigned size = 0; size < SF_ROOM_SIZES; size++)
+        sf_slab_init(&rooms->slabs[size], (size_t)SF_ROOM_LEAST << size);
+}
+
+void sf_rooms_dispose(struct sf_rooms *rooms)
+{
+    for (unsigned size = 0; size < SF_ROOM_SIZES; size++)
+        sf_slab_dispose(&rooms->slabs[size]);
+}
+
+/* 2^6 times 2^size octets are enough for so many. */
+static unsigned size_of(size_t octets)
+{
+    size_t lines = (octets + SF_ROOM_LEAST - 1) / SF_ROOM_LEAST;
+    return lines <= 1 ? 0 : 64u - (unsigned)__builtin_clzll(lines - 1);
+}
+
+void *sf_rooms_take(struct sf_rooms *rooms, size_t octets)
+{
+    unsigned size = size_of(octets);
+    return size < SF_ROOM_SIZES ? sf_slab_take(&rooms->slabs[size]) : NULL;
+}
+
+void sf_rooms_give(struct sf_rooms *rooms, void *room, size_t octets)
+{
+    if (room != NULL)
+        sf_slab_give(&rooms->slabs[size_of(octets)], room);
+}
+
+void *sf_rooms_move(struct sf_rooms *rooms, void *room, size_t octets, size_t more_octets)
+{
+    void *larger = sf_rooms_take(rooms, more_octets);
+    if (larger == NULL)
+        return NULL;
+    if (room != NULL)
+        memcpy(larger, room, octets);
+    sf_rooms_give(rooms, room, octets);
+    return larger;
 }

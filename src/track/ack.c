@@ -100,7 +100,7 @@ static void take_new_ack(struct sf_turn *turn)
     struct sf_endpoint *rcv = turn->rcv;
     turn->rtt_ns = sf_sent_acknowledge(rcv, turn->ack, turn->seg->ts_ns);
     if (sf_ns_known(turn->rtt_ns)) {
-        sf_samples_add(&rcv->rtt, turn->rtt_ns);
+        sf_samples_add(turn->tracker->rooms, &rcv->rtt, turn->rtt_ns);
         sf_rtt_update(&rcv->rtt_estimate, turn->rtt_ns);
     }
     if (rcv->hole_count > 0)

@@ -185,7 +185,7 @@ void sf_leave_release_now(struct sf_tracker *t)
         return;
     }
     flow->view = NULL; /* the views have let go of it with the record */
-    sf_flow_table_trim(flow);
+    sf_flow_table_trim(t->table, flow);
 }
 
 /* Several trackers may share the input: what leaves at one packet comes in an order that each can

@@ -1,20 +1,20 @@
 /* The lives of the two ends: which stimuli a segment proves or lets assume, and the timeline. */
 #include "track_internal.h"
 
-#include <stdlib.h>
-
 enum { CHANGES_MAX = 4096 };
 
 /* FINs further apart did not cross: one of them was lost. */
 static const sf_ns CROSSING_MAX = SF_SEC;
 
-static void add_change(struct sf_flow *flow, const struct sf_change *change)
+static void add_change(struct sf_rooms *rooms, struct sf_flow *flow, const struct sf_change *change)
 {
     if (flow->change_count == flow->change_capacity) {
-        unsigned capacity = flow->change_capacity == 0 ? 8 : 2u * flow->change_capacity;
+        unsigned capacity = flow->change_capacity == 0 ? 10 : 2u * flow->change_capacity;
         if (capacity > CHANGES_MAX)
             return;
-        struct sf_change *changes = realloc(flow->changes, capacity * sizeof *changes);
+        size_t octets = flow->change_capacity * sizeof *flow->changes;
+        struct sf_change *changes =
+            sf_rooms_move(rooms, flow->changes, octets, capacity * sizeof *changes);
         if (changes == NULL)
             return;
         flow->changes = changes;
@@ -31,8 +31,9 @@ static void enter(struct sf_turn *turn, enum sf_dir dir, enum sf_tcp_state to, b
     enum sf_tcp_state from = (enum sf_tcp_state)ep->state;
     if (from == to && ep->is_proved == proved)
         return;
-    add_change(flow, &(struct sf_change){turn->seg->packet, turn->seg->ts_ns, (uint8_t)dir,
-                                         (uint8_t)from, (uint8_t)to, (uint8_t)cause, proved});
+    add_change(turn->tracker->rooms, flow,
+               &(struct sf_change){turn->seg->packet, turn->seg->ts_ns, (uint8_t)dir, (uint8_t)from,
+                                   (uint8_t)to, (uint8_t)cause, proved});
     ep->state = (uint8_t)to;
     ep->is_proved = proved;
     if (proved) {

@@ -34,12 +34,16 @@ void sf_note_drop(struct sf_flow *flow, enum sf_anomaly name, int end)
     memmove(noted, noted + 1, (flow->note_count - i) * sizeof *noted);
 }
 
-static struct sf_noted *note_add(struct sf_flow *flow)
+static struct sf_noted *note_add(struct sf_rooms *rooms, struct sf_flow *flow)
 {
     if (flow->note_count == flow->note_capacity) {
         unsigned capacity = flow->note_capacity == 0 ? 2 : 2u * flow->note_capacity;
-        struct sf_noted *notes = realloc(flow->notes, capacity * sizeof *notes);
-        if (notes == NULL || capacity > NOTES_MAX)
+        if (capacity > NOTES_MAX)
+            return NULL;
+        size_t octets = flow->note_capacity * sizeof *flow->notes;
+        struct sf_noted *notes =
+            sf_rooms_move(rooms, flow->notes, octets, capacity * sizeof *notes);
+        if (notes == NULL)
             return NULL;
         flow->notes = notes;
         flow->note_capacity = (uint16_t)capacity;
@@ -76,7 +80,7 @@ void sf_note_kind(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly na
 {
     struct sf_noted *noted = sf_noted_find(flow, name, end);
     if (noted == NULL) {
-        noted = note_add(flow);
+        noted = note_add(t->rooms, flow);
         if (noted == NULL)
             return;
         *noted =

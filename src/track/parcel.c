@@ -4,7 +4,6 @@
 #include "parcel.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A first octet says what follows. */
@@ -271,11 +270,12 @@ static void pack_samples(struct sf_packer *p, const struct sf_samples *samples)
 }
 
 /* Returns the first one, 0 when there is none. */
-static sf_ns unpack_samples(struct sf_unpacker *u, struct sf_samples *samples)
+static sf_ns unpack_samples(struct sf_unpacker *u, struct sf_rooms *rooms,
+                            struct sf_samples *samples)
 {
     sf_ns first = 0;
     uint64_t count = sf_unpack_number(u);
-    sf_ns *values = count == 0 ? NULL : sf_samples_make(samples, count);
+    sf_ns *values = count == 0 ? NULL : sf_samples_make(rooms, samples, count);
     for (uint64_t i = 0; i < count; i++) {
         sf_ns value = (sf_ns)sf_unpack_number(u);
         if (i == 0)
@@ -412,27 +412,21 @@ void sf_flow_pack(struct sf_packer *p, struct sf_flow *flow, uint64_t now_packet
     disown(flow);
 }
 
-/* An array that was unpacked, with how many are in it, and the flow's with its room. */
+/* An array as it was unpacked, with how many are in it, and what the flow says of its own. */
 struct array {
     const void *items;
-    void *room;
     size_t size; /* of an item */
     uint16_t *count, *capacity;
 };
 
-/* The flow's array: the one with room where it is large enough. Without memory the connection
- * forgets what it held. */
-static void *restore(const struct array *a)
+/* The flow's array. Without memory the connection forgets what it held. */
+static void *restore(struct sf_rooms *rooms, const struct array *a)
 {
     unsigned need = 2;
     while (need < *a->count)
         need *= 2;
-    void *array = a->room;
-    if (*a->count > *a->capacity) {
-        free(a->room);
-        array = malloc(need * a->size);
-        *a->capacity = array == NULL ? 0 : (uint16_t)need;
-    }
+    void *array = *a->count == 0 ? NULL : sf_rooms_take(rooms, need * a->size);
+    *a->capacity = array == NULL ? 0 : (uint16_t)need;
     if (array == NULL)
         *a->count = 0;
     else
@@ -440,56 +434,44 @@ static void *restore(const struct array *a)
     return array;
 }
 
-static void grow_sent(struct sf_unpacker *u, struct sf_endpoint *ep, struct sf_sent *room,
-                      uint16_t capacity, sf_ns base)
+static void grow_sent(struct sf_unpacker *u, struct sf_rooms *rooms, struct sf_endpoint *ep,
+                      sf_ns base)
 {
     struct sf_sent sent[SENT_MAX];
-    if (ep->sent != NULL) {
-        free(room);
+    if (ep->sent != NULL)
         return;
-    }
     unpack_sent(u, sent, ep->sent_count, base);
-    ep->sent_capacity = capacity;
     ep->sent =
-        restore(&(struct array){sent, room, sizeof *sent, &ep->sent_count, &ep->sent_capacity});
+        restore(rooms, &(struct array){sent, sizeof *sent, &ep->sent_count, &ep->sent_capacity});
 }
 
-static void grow_changes(struct sf_unpacker *u, struct sf_flow *flow,
-                         const struct sf_flow_arrays *arrays)
+static void grow_changes(struct sf_unpacker *u, struct sf_rooms *rooms, struct sf_flow *flow)
 {
     struct sf_change changes[CHANGES_MAX];
-    if (flow->changes != NULL) {
-        free(arrays->changes);
+    if (flow->changes != NULL)
         return;
-    }
     unpack_changes(u, flow, changes);
-    flow->change_capacity = arrays->change_capacity;
-    flow->changes = restore(&(struct array){changes, arrays->changes, sizeof *changes,
-                                            &flow->change_count, &flow->change_capacity});
+    flow->changes = restore(rooms, &(struct array){changes, sizeof *changes, &flow->change_count,
+                                                   &flow->change_capacity});
 }
 
-static void grow_notes(struct sf_unpacker *u, struct sf_flow *flow,
-                       const struct sf_flow_arrays *arrays)
+static void grow_notes(struct sf_unpacker *u, struct sf_rooms *rooms, struct sf_flow *flow)
 {
     struct sf_noted notes[NOTES_MAX];
-    if (flow->notes != NULL) {
-        free(arrays->notes);
+    if (flow->notes != NULL)
         return;
-    }
     memset(notes, 0, flow->note_count * sizeof *notes);
     for (unsigned i = 0; i < flow->note_count; i++)
         sf_unpack_struct(u, &notes[i], sizeof notes[i]);
-    flow->note_capacity = arrays->note_capacity;
-    flow->notes = restore(&(struct array){notes, arrays->notes, sizeof *notes, &flow->note_count,
-                                          &flow->note_capacity});
+    flow->notes = restore(
+        rooms, &(struct array){notes, sizeof *notes, &flow->note_count, &flow->note_capacity});
 }
 
-void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
+void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_rooms *rooms, struct sf_flow *flow,
                     const struct sf_slot_keeper *keeper)
 {
     struct sf_unpacker u = {parcel->octets + 1};
     struct sf_flow *older = flow->older, *newer = flow->newer; /* its place in the table */
-    struct sf_flow_arrays arrays = sf_flow_take_arrays(flow);
     struct sf_flow_key key;
     sf_ns first_rtts[SF_DIR_COUNT];
     unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
@@ -504,13 +486,13 @@ void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
     flow->newer = newer;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         struct sf_endpoint *ep = &flow->ep[dir];
-        grow_sent(&u, ep, arrays.sent[dir], arrays.sent_capacity[dir], parcel->ns);
-        first_rtts[dir] = unpack_samples(&u, &ep->rtt);
-        unpack_samples(&u, &ep->response);
+        grow_sent(&u, rooms, ep, parcel->ns);
+        first_rtts[dir] = unpack_samples(&u, rooms, &ep->rtt);
+        unpack_samples(&u, rooms, &ep->response);
     }
     sf_numbers_grow(flow, first_rtts, parcel->ns);
-    grow_changes(&u, flow, &arrays);
-    grow_notes(&u, flow, &arrays);
+    grow_changes(&u, rooms, flow);
+    grow_notes(&u, rooms, flow);
     if (keeper != NULL)
         unpack_slot(&u, flow, keeper);
 }

@@ -26,14 +26,14 @@ void sf_syn_pack(struct sf_packer *packer, const struct sf_segment *seg, uint64_
 /* The SYN as it was, but without its octets. Returns the id. */
 uint64_t sf_syn_unpack(const struct sf_parcel *parcel, struct sf_segment *seg, bool *is_tested);
 
-/* Packs the flow, which then owns nothing but arrays that sf_flow_table_release() may keep or give
- * back. `now_packet` is the latest packet's number. */
+/* Packs the flow, which then owns nothing but what sf_flow_table_release() gives back. `now_packet`
+ * is the latest packet's number. */
 void sf_flow_pack(struct sf_packer *packer, struct sf_flow *flow, uint64_t now_packet,
                   const struct sf_slot_keeper *keeper);
 
 /* Fills a flow just added to the table, or cleared: all of it that is unpacked must be zero before.
  * Without keeper the slot of the views is left out. */
-void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_flow *flow,
+void sf_flow_unpack(const struct sf_parcel *parcel, struct sf_rooms *rooms, struct sf_flow *flow,
                     const struct sf_slot_keeper *keeper);
 
 /* small.c: the numbers of `small`, a copy of `flow` that has lost what is packed elsewhere, are

@@ -7,7 +7,8 @@ static void take_response(struct sf_turn *turn)
     if (turn->seg->payload_len == 0 || turn->is_keep_alive || turn->is_probe)
         return;
     if (turn->sends_new_data && flow->last_data_dir == (int8_t)sf_dir_other(turn->dir))
-        sf_samples_add(&turn->snd->response, turn->seg->ts_ns - flow->last_data_ns);
+        sf_samples_add(turn->tracker->rooms, &turn->snd->response,
+                       turn->seg->ts_ns - flow->last_data_ns);
     if (turn->sends_new_data) {
         flow->last_data_dir = (int8_t)turn->dir;
         flow->last_data_ns = turn->seg->ts_ns;

@@ -326,8 +326,9 @@ static void fill_progress(const struct sf_flow *flow, int dir, struct sf_record_
     out->missing_bytes = sf_hole_missing(ep);
     out->in_flight_max =
         peer->packets > 0 && ep->packets > 0 ? ep->in_flight_max : SF_COUNT_UNKNOWN;
-    out->initial_window_bytes =
-        !ep->has_iss ? SF_COUNT_UNKNOWN : ep->acks_beyond_syn ? ep->initial_window : ep->unique_bytes;
+    out->initial_window_bytes = !ep->has_iss          ? SF_COUNT_UNKNOWN
+                                : ep->acks_beyond_syn ? ep->initial_window
+                                                      : ep->unique_bytes;
     out->segment_min = ep->data_packets > 0 ? ep->segment_min : SF_COUNT_UNKNOWN;
     out->segment_max = ep->data_packets > 0 ? ep->segment_max : SF_COUNT_UNKNOWN;
     out->segment_avg =

@@ -91,7 +91,7 @@ static struct sf_flow *wake_flow(struct sf_tracker *t, const struct sf_parcel *p
     struct sf_flow_key key = sf_parcel_key(parcel);
     struct sf_flow *flow = sf_flow_table_add(t->table, &key, parcel->hash);
     if (flow != NULL)
-        sf_flow_unpack(parcel, flow, slots);
+        sf_flow_unpack(parcel, t->rooms, flow, slots);
     sf_shelf_take(t->shelf, parcel);
     return flow;
 }
@@ -193,8 +193,8 @@ static bool pack(struct sf_tracker *t, struct sf_flow *flow, enum sf_flow_list l
     sf_flow_pack(&packer, flow, t->now_packet, t->options.slots);
     parcel.len = (size_t)(packer.at - octets);
     if (sf_shelf_put(t->shelf, &parcel) != 0) {
-        sf_flow_table_clear(flow);
-        sf_flow_unpack(&parcel, flow, t->options.slots);
+        sf_flow_table_clear(t->table, flow);
+        sf_flow_unpack(&parcel, t->rooms, flow, t->options.slots);
         return false;
     }
     sf_flow_table_remove(t->table, flow);

@@ -2,33 +2,32 @@
  * acknowledgements give: Karn's rule, RFC 6298 §3. */
 #include "track_internal.h"
 
-#include <stdlib.h>
-
 static struct sf_sent *at(const struct sf_endpoint *ep, unsigned i)
 {
     return &ep->sent[(ep->sent_head + i) & (ep->sent_capacity - 1u)];
 }
 
-static int grow(struct sf_endpoint *ep)
+static int grow(struct sf_rooms *rooms, struct sf_endpoint *ep)
 {
     unsigned capacity = ep->sent_capacity == 0 ? 4 : 2u * ep->sent_capacity;
     if (capacity > SF_SENT_MAX)
         return -1;
-    struct sf_sent *sent = malloc(capacity * sizeof *sent);
+    struct sf_sent *sent = sf_rooms_take(rooms, capacity * sizeof *sent);
     if (sent == NULL)
         return -1;
     for (unsigned i = 0; i < ep->sent_count; i++)
         sent[i] = *at(ep, i);
-    free(ep->sent);
+    sf_rooms_give(rooms, ep->sent, ep->sent_capacity * sizeof *ep->sent);
     ep->sent = sent;
     ep->sent_head = 0;
     ep->sent_capacity = (uint16_t)capacity;
     return 0;
 }
 
-void sf_sent_add(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns)
+void sf_sent_add(struct sf_rooms *rooms, struct sf_endpoint *ep, sf_offset begin, sf_offset end,
+                 sf_ns ts_ns)
 {
-    if (ep->sent_count == ep->sent_capacity && grow(ep) != 0) {
+    if (ep->sent_count == ep->sent_capacity && grow(rooms, ep) != 0) {
         /* No room: the newest entry grows and, sent twice on paper, gives no sample. */
         struct sf_sent *last = ep->sent_count > 0 ? at(ep, ep->sent_count - 1u) : NULL;
         if (last != NULL) {

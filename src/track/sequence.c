@@ -483,7 +483,7 @@ void sf_sequence_segment(struct sf_turn *turn)
         take_fin(turn);
     if (turn->end > snd->snd_nxt) {
         sf_offset begin = turn->begin > snd->snd_nxt ? turn->begin : snd->snd_nxt;
-        sf_sent_add(snd, begin, turn->end, turn->seg->ts_ns);
+        sf_sent_add(turn->tracker->rooms, snd, begin, turn->end, turn->seg->ts_ns);
         snd->unheard.is_first = true;
         snd->unheard.sendings = 0;
         snd->snd_nxt = turn->end;

@@ -301,7 +301,7 @@ static const struct sf_low end_lows[] = {
     {END(in_flight_max), 2}, {END(segment_min), 2},
     {END(segment_max), 2},   {END(pushes), 1},
     {END(first_data_ns), 5}, {END(initial_window), 2},
-    {END(other_packets), 1},   {END(fin), 1},
+    {END(other_packets), 1}, {END(fin), 1},
     {END(syns), 1},          {END(syn_acks), 1},
     {END(fins), 1},          {END(without_ack), 1},
     {END(assumed_from), 3},  {END(proof), 2},

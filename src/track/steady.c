@@ -109,7 +109,7 @@ static void take_data(struct step *step)
         sf_note(step->tracker, flow, SF_ANOMALY_OFFLOADED_SEGMENTS, (int)seg->dir, seg->packet, 0);
     snd->unique_bytes += len;
     snd->pushes += (seg->flags & SF_TH_PSH) != 0;
-    sf_sent_add(snd, snd->snd_nxt, step->end, seg->ts_ns);
+    sf_sent_add(step->tracker->rooms, snd, snd->snd_nxt, step->end, seg->ts_ns);
     snd->unheard.is_first = true;
     snd->unheard.sendings = 0;
     snd->snd_nxt = step->end;
@@ -117,7 +117,7 @@ static void take_data(struct step *step)
     if (in_flight > snd->in_flight_max)
         snd->in_flight_max = in_flight;
     if (flow->last_data_dir == (int8_t)sf_dir_other(seg->dir))
-        sf_samples_add(&snd->response, seg->ts_ns - flow->last_data_ns);
+        sf_samples_add(step->tracker->rooms, &snd->response, seg->ts_ns - flow->last_data_ns);
     flow->last_data_dir = (int8_t)seg->dir;
     flow->last_data_ns = seg->ts_ns;
 }
@@ -128,7 +128,7 @@ static sf_ns take_ack(struct step *step)
     struct sf_endpoint *rcv = step->rcv;
     sf_ns rtt = sf_sent_acknowledge(rcv, step->ack, step->seg->ts_ns);
     if (sf_ns_known(rtt)) {
-        sf_samples_add(&rcv->rtt, rtt);
+        sf_samples_add(step->tracker->rooms, &rcv->rtt, rtt);
         sf_rtt_update(&rcv->rtt_estimate, rtt);
     }
     rcv->snd_una = step->ack;

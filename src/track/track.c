@@ -19,6 +19,7 @@ struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
         sf_tracker_free(t);
         return NULL;
     }
+    t->rooms = sf_flow_table_rooms(t->table);
     return t;
 }
 

@@ -86,6 +86,7 @@ struct sf_tracker {
     struct sf_track_options options;
     struct sf_drops drops;
     struct sf_flow_table *table;
+    struct sf_rooms *rooms; /* of the flows' arrays */
     struct sf_shelf *shelf; /* connections that rest: rest.c */
     size_t unpacked_max;    /* 0: none rests because there are many */
     bool rests_when_silent; /* live */
@@ -238,7 +239,8 @@ uint64_t sf_hole_missing(const struct sf_endpoint *ep);
 /* --- sent.c: outstanding segments and the round-trip samples they give -------------------------
  */
 
-void sf_sent_add(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns);
+void sf_sent_add(struct sf_rooms *rooms, struct sf_endpoint *ep, sf_offset begin, sf_offset end,
+                 sf_ns ts_ns);
 /* Marks what overlaps as sent again; returns the time of the last sending before, or UNKNOWN. */
 sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns);
 /* Forgets what is acknowledged; returns the sample, or SF_NS_UNKNOWN (Karn). */

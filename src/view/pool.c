@@ -2,7 +2,6 @@
 #include "view_internal.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ITEMS_PER_CHUNK = 64 };
@@ -28,7 +27,9 @@ static void *carve(struct sf_pool *pool)
     size_t unit = unit_of(pool), size = padded(pool->item_size, unit);
     size_t head = padded(sizeof(struct link), unit);
     if (pool->left_in_chunk == 0) {
-        struct link *chunk = aligned_alloc(unit, head + ITEMS_PER_CHUNK * size);
+        if (pool->chunks == NULL)
+            sf_slab_init(&pool->slab, head + ITEMS_PER_CHUNK * size);
+        struct link *chunk = sf_slab_take(&pool->slab);
         if (chunk == NULL)
             return NULL;
         chunk->next = pool->chunks;
@@ -64,8 +65,9 @@ void sf_pool_dispose(struct sf_pool *pool)
     struct link *chunk = pool->chunks;
     while (chunk != NULL) {
         struct link *next = chunk->next;
-        free(chunk);
+        sf_slab_give(&pool->slab, chunk);
         chunk = next;
     }
+    sf_slab_dispose(&pool->slab);
     *pool = (struct sf_pool){.item_size = pool->item_size};
 }

@@ -7,13 +7,15 @@
 #include <stdint.h>
 
 #include "synfin/hint.h"
+#include "synfin/slab.h"
 #include "synfin/view.h"
 
-/* Items of one size, carved from chunks and reused through a free list. Zero plus item_size is a
- * valid empty pool. */
+/* Zeroed items of one size, carved from chunks and reused through a free list. Zero plus item_size
+ * is a valid empty pool. */
 struct sf_pool {
     size_t item_size;
     void *free_items;
+    struct sf_slab slab; /* of chunks */
     void *chunks;
     size_t left_in_chunk;
 };

@@ -175,8 +175,8 @@ static void take_batch(struct run *run, const struct sf_packet *packets, size_t 
         size_t flow = i + FLOW_AHEAD, parts = i + PARTS_AHEAD;
         if (run->stage >= TRACK && flow < segments)
             flows[flow] = sf_tracker_prefetch_flow(run->tracker, &run->decoded[flow].segment);
-        if (parts < segments && flows[parts] != NULL)
-            sf_tracker_prefetch_parts(flows[parts], &run->decoded[parts].segment);
+        if (run->stage >= TRACK && parts < segments)
+            sf_tracker_prefetch_parts(run->tracker, flows[parts], &run->decoded[parts].segment);
         take(run, &run->decoded[i].segment);
     }
 }

@@ -47,8 +47,7 @@ static void take(struct run *run, const struct sf_packet *packet)
         run->invariants.segments++;
         sf_tracker_prefetch_place(run->tracker, &decoded.segment);
         const struct sf_flow *flow = sf_tracker_prefetch_flow(run->tracker, &decoded.segment);
-        if (flow != NULL)
-            sf_tracker_prefetch_parts(flow, &decoded.segment);
+        sf_tracker_prefetch_parts(run->tracker, flow, &decoded.segment);
         void **slot = sf_tracker_segment(run->tracker, &decoded.segment, &judgement);
         judgement.wireshark = sf_views_segment(run->views, &decoded.segment, slot);
     } else if (decoded.has_quote) {

@@ -5,14 +5,23 @@
 
 #include "synfin/capture.h"
 #include "synfin/decode.h"
+#include "synfin/slab.h"
 #include "synfin/view.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
+void *__real_sf_large_take(size_t octets);
+void *__real_sf_slab_take(struct sf_slab *slab);
+void *__real_sf_rooms_take(struct sf_rooms *rooms, size_t octets);
+void *__real_sf_rooms_move(struct sf_rooms *rooms, void *room, size_t octets, size_t more_octets);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
+void *__wrap_sf_large_take(size_t octets);
+void *__wrap_sf_slab_take(struct sf_slab *slab);
+void *__wrap_sf_rooms_take(struct sf_rooms *rooms, size_t octets);
+void *__wrap_sf_rooms_move(struct sf_rooms *rooms, void *room, size_t octets, size_t more_octets);
 
 /* The wrapped functions have no argument of ours. */
 static uint64_t calls, fails_at;
@@ -35,6 +44,26 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *memory, size_t size)
 {
     return is_to_fail() ? NULL : __real_realloc(memory, size);
+}
+
+void *__wrap_sf_large_take(size_t octets)
+{
+    return is_to_fail() ? NULL : __real_sf_large_take(octets);
+}
+
+void *__wrap_sf_slab_take(struct sf_slab *slab)
+{
+    return is_to_fail() ? NULL : __real_sf_slab_take(slab);
+}
+
+void *__wrap_sf_rooms_take(struct sf_rooms *rooms, size_t octets)
+{
+    return is_to_fail() ? NULL : __real_sf_rooms_take(rooms, octets);
+}
+
+void *__wrap_sf_rooms_move(struct sf_rooms *rooms, void *room, size_t octets, size_t more_octets)
+{
+    return is_to_fail() ? NULL : __real_sf_rooms_move(rooms, room, octets, more_octets);
 }
 
 struct run {

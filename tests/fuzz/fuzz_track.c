@@ -203,8 +203,7 @@ static void take_segment(struct run *run, const struct sf_segment *seg)
     run->invariants.segments++;
     sf_tracker_prefetch_place(run->tracker, seg);
     const struct sf_flow *flow = sf_tracker_prefetch_flow(run->tracker, seg);
-    if (flow != NULL)
-        sf_tracker_prefetch_parts(flow, seg);
+    sf_tracker_prefetch_parts(run->tracker, flow, seg);
     void **slot = sf_tracker_segment(run->tracker, seg, &judgement);
     INVARIANT(judgement.conn >= 1, "judgement");
     /* A lone SYN that waits is shown to the views later. */

@@ -9,6 +9,22 @@
 
 #include "synfin/quantile.h"
 
+static struct sf_rooms rooms;
+
+static int begin(void **state)
+{
+    (void)state;
+    sf_rooms_init(&rooms);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    sf_rooms_dispose(&rooms); /* aborts when a room is not back */
+    return 0;
+}
+
 static void assert_times(const struct sf_times *got, const struct sf_times *wanted)
 {
     assert_int_equal(got->samples, wanted->samples);
@@ -29,7 +45,7 @@ static void nothing_is_unknown(void **state)
     struct sf_times times = sf_samples_times(&s);
     assert_times(&times,
                  &(struct sf_times){0, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN});
-    sf_samples_dispose(&s);
+    sf_samples_dispose(&rooms, &s);
 }
 
 /* n, n - 1 ... 1 microseconds, n samples. */
@@ -39,7 +55,7 @@ static void few_are_exact(void **state)
     static const struct sf_times cases[] = {
         {1, 1000, 1000, 1000, 0, 1000, 1000},             /* alone */
         {2, 1000, 1500, 2000, 707, 1000, 2000},           /* both inside the struct */
-        {3, 1000, 2000, 3000, 1000, 2000, 3000},          /* first on the heap */
+        {3, 1000, 2000, 3000, 1000, 2000, 3000},          /* the first outside */
         {8, 1000, 4500, 8000, 2449, 4000, 8000},          /* the room is full */
         {9, 1000, 5000, 9000, 2739, 5000, 9000},          /* and twice as large */
         {20, 1000, 10500, 20000, 5916, 10000, 19000},     /* nearest rank, not interpolated */
@@ -49,13 +65,13 @@ static void few_are_exact(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sf_samples s = {0};
         for (int n = (int)cases[i].samples; n >= 1; n--)
-            sf_samples_add(&s, n * SF_USEC);
+            sf_samples_add(&rooms, &s, n * SF_USEC);
         struct sf_times times = sf_samples_times(&s);
         assert_times(&times, &cases[i]);
         const sf_ns *values = sf_samples_values(&s);
         for (uint64_t n = 0; n < cases[i].samples; n++)
             assert_int_equal(values[n], (sf_ns)(cases[i].samples - n) * SF_USEC);
-        sf_samples_dispose(&s);
+        sf_samples_dispose(&rooms, &s);
     }
 }
 
@@ -69,11 +85,11 @@ static void many_are_near(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sf_samples s = {0};
         for (int n = 1; n <= (int)cases[i].samples; n++)
-            sf_samples_add(&s, n * SF_USEC);
+            sf_samples_add(&rooms, &s, n * SF_USEC);
         struct sf_times times = sf_samples_times(&s);
         assert_times(&times, &cases[i]);
         assert_null(sf_samples_values(&s));
-        sf_samples_dispose(&s);
+        sf_samples_dispose(&rooms, &s);
     }
 }
 
@@ -82,7 +98,7 @@ static void extremes_have_a_cell(void **state)
     (void)state;
     struct sf_samples s = {0};
     for (int n = 0; n < 200; n++)
-        sf_samples_add(&s, n % 2 == 0 ? INT64_MAX / 100 : -1);
+        sf_samples_add(&rooms, &s, n % 2 == 0 ? INT64_MAX / 100 : -1);
     struct sf_times times = sf_samples_times(&s);
     assert_int_equal(s.count, 200);
     assert_int_equal(times.min_ns, 0);
@@ -90,7 +106,7 @@ static void extremes_have_a_cell(void **state)
     assert_int_equal(times.max_ns, INT64_MAX / 100);
     assert_int_equal(times.avg_ns, INT64_MAX / 200); /* the sum ends at 292 years */
     assert_true(times.p95_ns > INT64_MAX / 102);
-    sf_samples_dispose(&s);
+    sf_samples_dispose(&rooms, &s);
 }
 
 /* Samples made at once are those added one by one, and go on like them. */
@@ -99,20 +115,20 @@ static void made_at_once_go_on(void **state)
     (void)state;
     for (uint64_t count = 1; count <= SF_SAMPLES_EXACT; count++) {
         struct sf_samples made = {0}, added = {0};
-        sf_ns *values = sf_samples_make(&made, count);
+        sf_ns *values = sf_samples_make(&rooms, &made, count);
         assert_non_null(values);
         for (uint64_t i = 0; i < count; i++) {
             values[i] = (sf_ns)(i * 7 % 31);
-            sf_samples_add(&added, values[i]);
+            sf_samples_add(&rooms, &added, values[i]);
         }
         for (sf_ns more = 100; more < 120; more++) {
-            sf_samples_add(&made, more);
-            sf_samples_add(&added, more);
+            sf_samples_add(&rooms, &made, more);
+            sf_samples_add(&rooms, &added, more);
         }
         struct sf_times got = sf_samples_times(&made), wanted = sf_samples_times(&added);
         assert_times(&got, &wanted);
-        sf_samples_dispose(&made);
-        sf_samples_dispose(&added);
+        sf_samples_dispose(&rooms, &made);
+        sf_samples_dispose(&rooms, &added);
     }
 }
 
@@ -123,5 +139,5 @@ int main(void)
         cmocka_unit_test(many_are_near),      cmocka_unit_test(extremes_have_a_cell),
         cmocka_unit_test(made_at_once_go_on),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, begin, end);
 }
