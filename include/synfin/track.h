@@ -160,6 +160,10 @@ bool sf_tracker_is_small(const struct sf_tracker *tracker);
 void **sf_tracker_segment(struct sf_tracker *tracker, const struct sf_segment *seg,
                           struct sf_judgement *out);
 
+/* Whether an id was given out at packet number `packet`, the latest one: with ids_by_packet, that.
+ */
+bool sf_tracker_has_begun(const struct sf_tracker *tracker, uint64_t packet);
+
 /* Whether there is a connection that the segment could belong to. */
 bool sf_tracker_knows(struct sf_tracker *tracker, const struct sf_segment *seg);
 

@@ -77,10 +77,9 @@ static int take_segment(void *self, const struct sf_segment *segment,
                         const struct sf_packet *packet, struct sf_error *err)
 {
     struct sf_worker *worker = self;
-    struct sf_judgement judgement;
     (void)packet;
-    void **slot = sf_tracker_segment(worker->tracker, segment, &judgement);
-    if (judgement.conn == segment->packet) {
+    void **slot = sf_tracker_segment(worker->tracker, segment, NULL);
+    if (sf_tracker_has_begun(worker->tracker, segment->packet)) {
         uint64_t bit = (segment->packet - 1) % SF_EPOCH_PACKETS;
         worker->births[bit / 64] |= UINT64_C(1) << bit % 64;
     }

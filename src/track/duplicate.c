@@ -3,6 +3,7 @@
 #include "track_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const sf_ns DUPLICATE_NS = SF_MSEC;
 
@@ -96,28 +97,34 @@ void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset en
         sf_note_drop(turn->flow, SF_ANOMALY_CAPTURE_DUPLICATE, dir);
 }
 
+/* So many octets of the segment from `at` on, as a number; their order does not count. */
+static inline uint64_t octets_at(const struct sf_segment *seg, size_t at, size_t octets)
+{
+    uint64_t number = 0;
+    memcpy(&number, (const char *)seg + at, octets);
+    return number;
+}
+
 /* Words times odd numbers: no two packets of one sender meet by chance. */
 uint64_t sf_duplicate_print(const struct sf_segment *seg)
 {
-    uint64_t numbers = (uint64_t)seg->seq.n << 32 | seg->ack.n;
-    uint64_t header =
-        (uint64_t)seg->flags << 48 | (uint64_t)seg->window << 32 | (uint64_t)seg->payload_len;
+    enum {
+        NUMBERS = offsetof(struct sf_segment, ack),
+        WINDOW = offsetof(struct sf_segment, window),
+        TIMES = offsetof(struct sf_segment, options.ts_val),
+    };
+    _Static_assert(offsetof(struct sf_segment, seq) == NUMBERS + 4 &&
+                       offsetof(struct sf_segment, flags) == WINDOW + 2 &&
+                       offsetof(struct sf_segment, options.ts_ecr) == TIMES + 4,
+                   "these are read two at once");
+    uint64_t numbers = octets_at(seg, NUMBERS, 8), window_and_flags = octets_at(seg, WINDOW, 4);
+    uint64_t header = window_and_flags << 32 | seg->payload_len;
     uint64_t rest = (uint64_t)seg->ip_id << 32 | seg->options.present;
     uint64_t h = numbers * UINT64_C(0x9e3779b97f4a7c15) + header * UINT64_C(0xbf58476d1ce4e5b9) +
                  rest * UINT64_C(0x94d049bb133111eb);
-    if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS)) {
-        uint64_t times = (uint64_t)seg->options.ts_val << 32 | seg->options.ts_ecr;
-        h += times * UINT64_C(0xff51afd7ed558ccd);
-    }
+    if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS))
+        h += octets_at(seg, TIMES, 8) * UINT64_C(0xff51afd7ed558ccd);
     return h & ~(uint64_t)PLACE_MASK;
-}
-
-bool sf_duplicate_is_known(const struct sf_endpoint *snd, uint64_t print)
-{
-    bool is_known = false;
-    for (unsigned i = 0; i < SF_FINGERPRINTS; i++)
-        is_known |= (snd->prints[i] ^ print) <= PLACE_MASK;
-    return is_known;
 }
 
 void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print)

@@ -73,7 +73,8 @@ static bool fits_ack(const struct step *step)
     return step->ack > step->rcv->snd_una && !sf_seq_equal(step->seg->ack, step->snd->last.ack);
 }
 
-/* Locates the segment. False when the phases must look at it. */
+/* Locates the segment. False when the phases must look at it. One that was captured before does not
+ * come so far: its octets, or what it acknowledges, are not new. */
 static bool begin(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
@@ -89,6 +90,13 @@ static bool begin(struct step *step)
         return false;
     step->window = (uint32_t)seg->window << (step->flow->is_scaled ? snd->shift : 0);
     return seg->payload_len > 0 ? fits_data(step) : fits_ack(step);
+}
+
+/* sf_outstanding() while no FIN was seen. */
+static uint64_t outstanding(const struct sf_endpoint *snd)
+{
+    sf_offset una = snd->snd_una < 1 ? 1 : snd->snd_una;
+    return snd->snd_nxt > una ? (uint64_t)(snd->snd_nxt - una) : 0;
 }
 
 static void take_data(struct step *step)
@@ -113,7 +121,7 @@ static void take_data(struct step *step)
     snd->unheard.is_first = true;
     snd->unheard.sendings = 0;
     snd->snd_nxt = step->end;
-    uint64_t in_flight = sf_outstanding(snd);
+    uint64_t in_flight = outstanding(snd);
     if (in_flight > snd->in_flight_max)
         snd->in_flight_max = in_flight;
     if (flow->last_data_dir == (int8_t)sf_dir_other(seg->dir))
@@ -197,11 +205,10 @@ bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct 
                         .flow = flow,
                         .snd = &flow->ep[seg->dir],
                         .rcv = &flow->ep[sf_dir_other(seg->dir)]};
-    uint64_t print = sf_duplicate_print(seg);
-    if (!begin(&step) || sf_duplicate_is_known(step.snd, print))
+    if (!begin(&step))
         return false;
     sf_offset at = step.snd->snd_nxt;
-    sf_duplicate_remember(step.snd, seg, print);
+    sf_duplicate_remember(step.snd, seg, sf_duplicate_print(seg));
     count(&step);
     sf_count_checksum(t, flow, seg);
     if (seg->payload_len > 0)
@@ -218,7 +225,7 @@ bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct 
                                      .ack = step.ack,
                                      .window = step.window,
                                      .rtt_ns = rtt,
-                                     .in_flight = sf_outstanding(step.snd),
+                                     .in_flight = outstanding(step.snd),
                                      .t_ns = seg->ts_ns - flow->first_ns};
     return true;
 }

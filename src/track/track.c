@@ -129,6 +129,7 @@ uint64_t sf_track_peek_id(struct sf_tracker *t)
 uint64_t sf_track_new_id(struct sf_tracker *t)
 {
     uint64_t id = sf_track_peek_id(t);
+    t->begun_packet = t->now_packet;
     t->next_id++;
     t->has_next_id = false;
     return id;
@@ -360,6 +361,11 @@ void **sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     if (sf_track_has_limits(t))
         sf_flow_touch(t, flow, SF_FLOWS_OPEN);
     return &flow->view;
+}
+
+bool sf_tracker_has_begun(const struct sf_tracker *t, uint64_t packet)
+{
+    return t->begun_packet == packet;
 }
 
 bool sf_tracker_knows(struct sf_tracker *t, const struct sf_segment *seg)

@@ -85,6 +85,7 @@ struct sf_last;
 struct sf_tracker {
     struct sf_track_options options;
     struct sf_drops drops;
+    uint64_t begun_packet; /* at which an id was taken last */
     struct sf_flow_table *table;
     struct sf_rooms *rooms; /* of the flows' arrays */
     struct sf_shelf *shelf; /* connections that rest: rest.c */
@@ -267,9 +268,8 @@ static inline bool sf_duplicate_is_out_of_reach(const struct sf_flow *flow, uint
 }
 /* The receiver had these octets twice: what looked like a second capture was a second packet. */
 void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset end);
-/* What two captures of one packet have in common, and whether the sender's last packets had it. */
+/* What two captures of one packet have in common. */
 uint64_t sf_duplicate_print(const struct sf_segment *seg);
-bool sf_duplicate_is_known(const struct sf_endpoint *snd, uint64_t print);
 void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print);
 void sf_count_segment(struct sf_turn *turn); /* count.c: what needs no judgement */
 /* Its pieces that need no turn: times and packet numbers; the first segments' checksums. */
