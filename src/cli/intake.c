@@ -289,7 +289,7 @@ static int take_all(struct sf_intake *intake, struct stretch *stretch, struct sf
 static int take_looking_ahead(struct sf_intake *intake, struct stretch *stretch,
                               struct sf_error *err)
 {
-    enum { FLOW_AHEAD = 8, PARTS_AHEAD = 4 }; /* items */
+    enum { FLOW_AHEAD = 16, PARTS_AHEAD = 8 }; /* items */
     const struct item *items = intake->batch->items;
     size_t count = stretch->count;
     for (size_t i = 0; i < count && i < FLOW_AHEAD; i++)

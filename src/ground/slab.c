@@ -22,7 +22,7 @@ static void prefer_huge_pages(void *memory, size_t octets)
 
 void *sf_large_take(size_t octets)
 {
-    if (octets < SF_SLAB_PIECE)
+    if (octets < SF_SLAB_PIECE / 4)
         return calloc(1, octets);
     size_t whole = (octets + SF_SLAB_PIECE - 1) / SF_SLAB_PIECE * SF_SLAB_PIECE;
     void *memory = aligned_alloc(SF_SLAB_PIECE, whole);
