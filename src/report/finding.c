@@ -49,8 +49,9 @@ struct bucket {
 };
 
 struct sf_findings {
-    struct bucket *buckets; /* BUCKETS; memory comes when a page is first used */
-    uint64_t *seen;         /* SEEN_SLOTS hashes of (suspicion, port or host) */
+    struct bucket *buckets;      /* BUCKETS; memory comes when a page is first used */
+    uint64_t used[BUCKETS / 64]; /* a bit for each bucket: to read one that is not costs a page */
+    uint64_t *seen;              /* SEEN_SLOTS hashes of (suspicion, port or host) */
     size_t seen_count;
     struct sf_finding list[LIST_MAX];
     char sources[LIST_MAX][SF_ADDRESS_TEXT];
@@ -138,15 +139,17 @@ static bool is_new(struct sf_findings *findings, uint64_t hash)
     return true;
 }
 
-static struct bucket *bucket_of(struct sf_findings *findings, const struct evidence *evidence)
+static size_t bucket_of(const struct evidence *evidence)
 {
-    return &findings->buckets[evidence->hash % BUCKETS];
+    return evidence->hash % BUCKETS;
 }
 
 static void count(struct sf_findings *findings, const struct evidence *evidence,
                   const struct sf_attempt *attempt)
 {
-    struct bucket *bucket = bucket_of(findings, evidence);
+    size_t place = bucket_of(evidence);
+    struct bucket *bucket = &findings->buckets[place];
+    findings->used[place / 64] |= UINT64_C(1) << place % 64;
     size_t at = find(bucket, evidence, attempt);
     struct suspect *suspect = &bucket->suspects[at];
     bucket->connections[at]++;
@@ -214,7 +217,7 @@ void sf_findings_add(struct sf_findings *findings, const struct sf_attempt *atte
     gather(attempt, evidence);
     int first = attempt->is_hanging ? FLOOD : PORT_SCAN;
     for (int kind = first; kind < KINDS; kind++)
-        __builtin_prefetch(bucket_of(findings, &evidence[kind]));
+        __builtin_prefetch(&findings->buckets[bucket_of(&evidence[kind])]);
     for (int kind = first; kind < KINDS; kind++)
         count(findings, &evidence[kind], attempt);
 }
@@ -307,17 +310,22 @@ static void describe(struct sf_findings *findings, size_t at, const struct found
     }
 }
 
+static void rank_bucket(struct found ranked[LIST_MAX], size_t *count, const struct bucket *bucket)
+{
+    for (size_t k = 0; k < WAYS; k++) {
+        struct found found = {bucket->connections[k], &bucket->suspects[k]};
+        if (found.connections >= SCAN_MIN && is_found(&found))
+            rank(ranked, count, &found);
+    }
+}
+
 const struct sf_finding *sf_findings_list(struct sf_findings *findings, size_t *count)
 {
     struct found ranked[LIST_MAX];
     size_t n = 0;
     for (size_t i = 0; i < BUCKETS; i++)
-        for (size_t k = 0; k < WAYS; k++) {
-            const struct bucket *bucket = &findings->buckets[i];
-            struct found found = {bucket->connections[k], &bucket->suspects[k]};
-            if (found.connections >= SCAN_MIN && is_found(&found))
-                rank(ranked, &n, &found);
-        }
+        if (findings->used[i / 64] >> i % 64 & 1)
+            rank_bucket(ranked, &n, &findings->buckets[i]);
     for (size_t i = 0; i < n; i++)
         describe(findings, i, &ranked[i]);
     *count = n;

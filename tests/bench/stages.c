@@ -158,7 +158,7 @@ static void take(struct run *run, const struct sf_segment *segment)
 /* Like src/cli/intake.c: a batch is decoded, then handed on, its connections fetched ahead. */
 static void take_batch(struct run *run, const struct sf_packet *packets, size_t many)
 {
-    enum { FLOW_AHEAD = 8, PARTS_AHEAD = 4 };
+    enum { FLOW_AHEAD = 16, PARTS_AHEAD = 8 };
     const struct sf_flow *flows[BATCH] = {0};
     size_t segments = 0;
     for (size_t i = 0; i < many; i++) {
