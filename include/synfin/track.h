@@ -121,6 +121,7 @@ struct sf_track_options {
     sf_ns handshake_due_ns;   /* what has not opened so long after its first packet is noted */
     const struct sf_slot_keeper *slots; /* NULL: no connection is packed, and no SYN waits */
     size_t unpacked_max;                /* connections; 0: as is best */
+    unsigned shares;                    /* trackers that divide them; 0: this one has all */
 };
 
 /* Totals for the `end` line, since the start; and what the table holds now. */

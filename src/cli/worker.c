@@ -335,7 +335,8 @@ int sf_worker_open(struct sf_worker *worker, uint64_t hash_seed, struct sf_error
     const struct sf_cli_options *options = worker->pass->options;
     struct sf_track_options track = {.linger_ns = options->linger_ns,
                                      .idle_timeout_ns = options->idle_timeout_ns,
-                                     .ids_by_packet = true};
+                                     .ids_by_packet = true,
+                                     .shares = worker->intake.shares};
     struct sf_view_options view = {.zeek = true,
                                    .zeek_rows = worker->pass->outputs->wants_zeek_rows};
     worker->has_zeek_rows = view.zeek_rows;

@@ -7,7 +7,8 @@
 #include "parcel.h"
 
 enum {
-    UNPACKED_MAX = 8192, /* what the third level of most processors' caches holds */
+    UNPACKED_MAX = 8192,  /* what the third level of most processors' caches holds */
+    UNPACKED_LEAST = 512, /* of each tracker: the second level */
     /* Octets of an unpacked connection besides its fixed part, on average: arrays, slot,
      * its part of the table. */
     FLOW_EXTRAS = 1300,
@@ -58,7 +59,9 @@ int sf_rest_init(struct sf_tracker *t)
                            options->update_interval_ns != 0;
     if (t->rests_when_silent)
         return 0;
-    t->unpacked_max = options->unpacked_max != 0 ? options->unpacked_max : UNPACKED_MAX;
+    size_t best = options->shares > 1 ? UNPACKED_MAX / options->shares : UNPACKED_MAX;
+    best = best < UNPACKED_LEAST ? UNPACKED_LEAST : best;
+    t->unpacked_max = options->unpacked_max != 0 ? options->unpacked_max : best;
     /* A quarter of what is granted: packed, they take a tenth. */
     size_t bound = options->max_memory / 4 / flow_octets();
     if (options->max_memory != 0 && bound < t->unpacked_max)
