@@ -16,7 +16,8 @@ struct sf_slab {
     size_t block_octets, first_octets; /* of the first piece */
     struct sf_slab_piece *first;       /* NULL: there is none */
     struct sf_slab_piece *roomy;       /* pieces that have a block left */
-    struct sf_slab_piece *empty;       /* one of these, with all blocks back, or NULL */
+    struct sf_slab_piece *full;        /* the others */
+    struct sf_slab_piece *empty;       /* a roomy one with all blocks back, or NULL */
     size_t piece_count;
 };
 
@@ -28,13 +29,14 @@ enum {
 /* Makes an empty one of blocks of at least so many octets, at most SF_SLAB_ROOM. */
 void sf_slab_init(struct sf_slab *slab, size_t octets);
 
-/* A block, aligned to a cache line, of any content; NULL without memory. */
+/* A block of any content; NULL without memory. Blocks of whole cache lines begin at one, others are
+ * aligned as by malloc(). */
 void *sf_slab_take(struct sf_slab *slab);
 
 /* Gives a block back. A piece all of whose blocks are back is freed, but for one. */
 void sf_slab_give(struct sf_slab *slab, void *block);
 
-/* All blocks must be back. Leaves an empty one. */
+/* Gives all memory back; blocks still in use become invalid. Leaves an empty slab. */
 void sf_slab_dispose(struct sf_slab *slab);
 
 enum { SF_ROOM_LEAST = 64, SF_ROOM_SIZES = 12 };

@@ -425,10 +425,6 @@ void sf_flow_table_free(struct sf_flow_table *table)
         HASH_DELETE(hh, table->entries, entry);
         sf_flow_table_trim(table, &entry->flow);
     }
-    for (struct block *block = table->blocks, *after; block != NULL; block = after) {
-        after = block->next;
-        sf_slab_give(&table->slab, block);
-    }
     sf_slab_dispose(&table->slab);
     sf_rooms_dispose(&table->rooms);
     free(table);

@@ -129,7 +129,7 @@ struct sf_shelf *sf_shelf_new(unsigned loose_rows)
     if (shelf == NULL)
         return NULL;
     shelf->free_index = 1;
-    sf_slab_init(&shelf->slab, sizeof(struct chunk));
+    sf_slab_init(&shelf->slab, CHUNK_OCTETS);
     for (unsigned row = 0; row < SF_SHELF_ROW_COUNT; row++) {
         shelf->rows[row].newest_ns = SF_NS_UNKNOWN;
         shelf->rows[row].is_loose = loose_rows >> row & 1;
@@ -141,9 +141,6 @@ void sf_shelf_free(struct sf_shelf *shelf)
 {
     if (shelf == NULL)
         return;
-    for (size_t i = 0; i < shelf->chunk_capacity; i++)
-        if (shelf->chunks[i] != NULL)
-            sf_slab_give(&shelf->slab, shelf->chunks[i]);
     sf_slab_dispose(&shelf->slab);
     free(shelf->chunks);
     free(shelf->slots);

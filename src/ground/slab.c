@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,7 +23,8 @@ static void prefer_huge_pages(void *memory, size_t octets)
 
 void *sf_large_take(size_t octets)
 {
-    if (octets < SF_SLAB_PIECE / 4)
+    enum { WORTH = SF_SLAB_PIECE / 4 }; /* less would leave most of a huge page unused */
+    if (octets < WORTH)
         return calloc(1, octets);
     size_t whole = (octets + SF_SLAB_PIECE - 1) / SF_SLAB_PIECE * SF_SLAB_PIECE;
     void *memory = aligned_alloc(SF_SLAB_PIECE, whole);
@@ -36,7 +38,7 @@ void *sf_large_take(size_t octets)
 
 /* At a piece's begin; its blocks follow. */
 struct sf_slab_piece {
-    _Alignas(SF_CACHE_LINE) struct sf_slab_piece *next; /* of those that have room */
+    _Alignas(SF_CACHE_LINE) struct sf_slab_piece *next; /* of the roomy ones, or of the full */
     struct sf_slab_piece *previous;
     size_t blocks, taken;
     size_t cut;          /* blocks that have ever been taken: the others were never touched */
@@ -51,26 +53,26 @@ struct given {
 void sf_slab_init(struct sf_slab *slab, size_t octets)
 {
     enum { LEAST = 1 << 16, BLOCKS = 4 }; /* of the first piece */
-    size_t lines = (octets + SF_CACHE_LINE - 1) / SF_CACHE_LINE;
+    size_t unit = octets % SF_CACHE_LINE == 0 ? SF_CACHE_LINE : _Alignof(max_align_t);
     assert(octets > 0 && octets <= SF_SLAB_ROOM);
-    *slab = (struct sf_slab){.block_octets = lines * SF_CACHE_LINE};
+    *slab = (struct sf_slab){.block_octets = (octets + unit - 1) / unit * unit};
     size_t blocks = LEAST / slab->block_octets;
     blocks = blocks > BLOCKS ? blocks : BLOCKS;
     slab->first_octets = sizeof(struct sf_slab_piece) + blocks * slab->block_octets;
 }
 
-static void chain(struct sf_slab *slab, struct sf_slab_piece *piece)
+static void chain(struct sf_slab_piece **list, struct sf_slab_piece *piece)
 {
     piece->previous = NULL;
-    piece->next = slab->roomy;
-    if (slab->roomy != NULL)
-        slab->roomy->previous = piece;
-    slab->roomy = piece;
+    piece->next = *list;
+    if (*list != NULL)
+        (*list)->previous = piece;
+    *list = piece;
 }
 
-static void unchain(struct sf_slab *slab, struct sf_slab_piece *piece)
+static void unchain(struct sf_slab_piece **list, struct sf_slab_piece *piece)
 {
-    *(piece->previous != NULL ? &piece->previous->next : &slab->roomy) = piece->next;
+    *(piece->previous != NULL ? &piece->previous->next : list) = piece->next;
     if (piece->next != NULL)
         piece->next->previous = piece->previous;
 }
@@ -89,7 +91,7 @@ static struct sf_slab_piece *add_piece(struct sf_slab *slab)
         prefer_huge_pages(piece, octets); /* before it is touched: then it is too late */
     *piece = (struct sf_slab_piece){.blocks = (octets - sizeof *piece) / slab->block_octets};
     slab->piece_count++;
-    chain(slab, piece);
+    chain(&slab->roomy, piece);
     return piece;
 }
 
@@ -101,11 +103,12 @@ static struct sf_slab_piece *piece_of(const struct sf_slab *slab, void *block)
     return (struct sf_slab_piece *)(at & ~(uintptr_t)(SF_SLAB_PIECE - 1));
 }
 
-static void free_piece(struct sf_slab *slab, struct sf_slab_piece *piece)
+static void free_piece(struct sf_slab *slab, struct sf_slab_piece **list,
+                       struct sf_slab_piece *piece)
 {
     if (piece == slab->first)
         slab->first = NULL;
-    unchain(slab, piece);
+    unchain(list, piece);
     slab->piece_count--;
     free(piece);
 }
@@ -122,8 +125,10 @@ void *sf_slab_take(struct sf_slab *slab)
         piece->given = piece->given->next;
     else
         block = (char *)(piece + 1) + piece->cut++ * slab->block_octets;
-    if (++piece->taken == piece->blocks)
-        unchain(slab, piece);
+    if (++piece->taken == piece->blocks) {
+        unchain(&slab->roomy, piece);
+        chain(&slab->full, piece);
+    }
     return block;
 }
 
@@ -133,21 +138,24 @@ void sf_slab_give(struct sf_slab *slab, void *block)
     struct given *given = block;
     given->next = piece->given;
     piece->given = given;
-    if (piece->taken-- == piece->blocks)
-        chain(slab, piece);
+    if (piece->taken-- == piece->blocks) {
+        unchain(&slab->full, piece);
+        chain(&slab->roomy, piece);
+    }
     if (piece->taken > 0)
         return;
     if (slab->empty == NULL)
         slab->empty = piece;
     else
-        free_piece(slab, piece);
+        free_piece(slab, &slab->roomy, piece);
 }
 
 void sf_slab_dispose(struct sf_slab *slab)
 {
-    assert(slab->piece_count == (slab->empty != NULL ? 1 : 0));
-    if (slab->empty != NULL)
-        free_piece(slab, slab->empty);
+    while (slab->roomy != NULL)
+        free_piece(slab, &slab->roomy, slab->roomy);
+    while (slab->full != NULL)
+        free_piece(slab, &slab->full, slab->full);
     slab->empty = NULL;
 }
 
@@ -161,8 +169,11 @@ void sf_rooms_init(struct sf_rooms *rooms)
 
 void sf_rooms_dispose(struct sf_rooms *rooms)
 {
-    for (unsigned size = 0; size < SF_ROOM_SIZES; size++)
-        sf_slab_dispose(&rooms->slabs[size]);
+    for (unsigned size = 0; size < SF_ROOM_SIZES; size++) {
+        struct sf_slab *slab = &rooms->slabs[size];
+        assert(slab->piece_count == (slab->empty != NULL ? 1 : 0));
+        sf_slab_dispose(slab);
+    }
 }
 
 /* 2^6 times 2^size octets are enough for so many. */

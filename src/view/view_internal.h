@@ -1,4 +1,4 @@
-/* What the files of the view layer share: slots, pools, the state of the two views. */
+/* What the files of the view layer share: slots, the state of the two views. */
 #ifndef SYNFIN_VIEW_INTERNAL_H
 #define SYNFIN_VIEW_INTERNAL_H
 
@@ -9,22 +9,6 @@
 #include "synfin/hint.h"
 #include "synfin/slab.h"
 #include "synfin/view.h"
-
-/* Zeroed items of one size, carved from chunks and reused through a free list. Zero plus item_size
- * is a valid empty pool. */
-struct sf_pool {
-    size_t item_size;
-    void *free_items;
-    struct sf_slab slab; /* of chunks */
-    void *chunks;
-    size_t left_in_chunk;
-};
-
-/* A zeroed item, or NULL on lack of memory. */
-void *sf_pool_take(struct sf_pool *pool);
-void sf_pool_give(struct sf_pool *pool, void *item);
-/* Gives all memory back; items still in use become invalid. */
-void sf_pool_dispose(struct sf_pool *pool);
 
 /* Octets that were captured ahead of a hole: [begin, end), relative to the stream. */
 struct sf_zeek_range {
@@ -217,12 +201,14 @@ struct sf_zeek_row_node {
 
 struct sf_views {
     struct sf_view_options options;
-    struct sf_pool slots, rares, ranges, zeek_cuts, wire_cuts, wire_labels, unacked, rows;
+    struct sf_slab slots, rares, ranges, zeek_cuts, wire_cuts, wire_labels, unacked, rows;
     struct sf_zeek_row_node *first_row, *last_row;
     struct sf_wire_past *pasts; /* of streams whose slots are gone; NULL until the first */
 };
 
-/* views.c: NULL on lack of memory; then what would be noted there is forgotten. */
+/* views.c: a zeroed block, or NULL on lack of memory. */
+void *sf_view_take(struct sf_slab *slab);
+/* NULL on lack of memory; then what would be noted there is forgotten. */
 struct sf_view_rare *sf_view_take_rare(struct sf_views *views, struct sf_view_slot *slot);
 
 /* view_steady.c: a segment that only goes on, on an established connection, or closes it in the

@@ -142,16 +142,16 @@ static bool pack(void *self, const struct sf_flow *flow, struct sf_packer *packe
     sf_pack_struct(packer, &small, FIXED);
     if (rare != NULL) {
         sf_pack_struct(packer, rare, sizeof *rare);
-        sf_pool_give(&views->rares, rare);
+        sf_slab_give(&views->rares, rare);
     }
-    sf_pool_give(&views->slots, flow->view);
+    sf_slab_give(&views->slots, flow->view);
     return true;
 }
 
 static void *unpack(void *self, const struct sf_flow *flow, struct sf_unpacker *unpacker)
 {
     struct sf_views *views = self;
-    struct sf_view_slot *slot = sf_pool_take(&views->slots);
+    struct sf_view_slot *slot = sf_view_take(&views->slots);
     if (slot == NULL)
         return NULL;
     bool has_rare = sf_unpack_number(unpacker) != 0;
@@ -166,7 +166,7 @@ static void *unpack(void *self, const struct sf_flow *flow, struct sf_unpacker *
         sf_unpack_struct(unpacker, slot->rare, sizeof *slot->rare);
         return slot;
     }
-    sf_pool_give(&views->slots, slot);
+    sf_slab_give(&views->slots, slot);
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "synfin/view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "view_internal.h"
 
@@ -11,14 +12,14 @@ struct sf_views *sf_views_new(const struct sf_view_options *options)
     if (views == NULL)
         return NULL;
     views->options = *options;
-    views->slots.item_size = sizeof(struct sf_view_slot);
-    views->rares.item_size = sizeof(struct sf_view_rare);
-    views->ranges.item_size = sizeof(struct sf_zeek_range);
-    views->zeek_cuts.item_size = sizeof(struct sf_zeek_cut);
-    views->wire_cuts.item_size = sizeof(struct sf_wire_cut);
-    views->wire_labels.item_size = sizeof(struct sf_wire_labels);
-    views->unacked.item_size = sizeof(struct sf_wire_unacked);
-    views->rows.item_size = sizeof(struct sf_zeek_row_node);
+    sf_slab_init(&views->slots, sizeof(struct sf_view_slot));
+    sf_slab_init(&views->rares, sizeof(struct sf_view_rare));
+    sf_slab_init(&views->ranges, sizeof(struct sf_zeek_range));
+    sf_slab_init(&views->zeek_cuts, sizeof(struct sf_zeek_cut));
+    sf_slab_init(&views->wire_cuts, sizeof(struct sf_wire_cut));
+    sf_slab_init(&views->wire_labels, sizeof(struct sf_wire_labels));
+    sf_slab_init(&views->unacked, sizeof(struct sf_wire_unacked));
+    sf_slab_init(&views->rows, sizeof(struct sf_zeek_row_node));
     return views;
 }
 
@@ -26,29 +27,35 @@ void sf_views_free(struct sf_views *views)
 {
     if (views == NULL)
         return;
-    sf_pool_dispose(&views->slots);
-    sf_pool_dispose(&views->rares);
-    sf_pool_dispose(&views->ranges);
-    sf_pool_dispose(&views->zeek_cuts);
-    sf_pool_dispose(&views->wire_cuts);
-    sf_pool_dispose(&views->wire_labels);
-    sf_pool_dispose(&views->unacked);
-    sf_pool_dispose(&views->rows);
+    sf_slab_dispose(&views->slots);
+    sf_slab_dispose(&views->rares);
+    sf_slab_dispose(&views->ranges);
+    sf_slab_dispose(&views->zeek_cuts);
+    sf_slab_dispose(&views->wire_cuts);
+    sf_slab_dispose(&views->wire_labels);
+    sf_slab_dispose(&views->unacked);
+    sf_slab_dispose(&views->rows);
     free(views->pasts);
     free(views);
+}
+
+void *sf_view_take(struct sf_slab *slab)
+{
+    void *block = sf_slab_take(slab);
+    return block != NULL ? memset(block, 0, slab->block_octets) : NULL;
 }
 
 struct sf_view_rare *sf_view_take_rare(struct sf_views *views, struct sf_view_slot *slot)
 {
     if (slot->rare == NULL)
-        slot->rare = sf_pool_take(&views->rares);
+        slot->rare = sf_view_take(&views->rares);
     return slot->rare;
 }
 
 SF_APART static uint32_t show(struct sf_views *views, void **view, const struct sf_segment *seg)
 {
     if (*view == NULL)
-        *view = sf_pool_take(&views->slots);
+        *view = sf_view_take(&views->slots);
     struct sf_view_slot *slot = *view;
     if (slot == NULL)
         return 0;
@@ -81,8 +88,8 @@ void sf_views_record(struct sf_views *views, struct sf_record *record)
     sf_zeek_dispose(views, slot, &record->key);
     sf_wire_dispose(views, slot, &record->key);
     if (slot->rare != NULL)
-        sf_pool_give(&views->rares, slot->rare);
-    sf_pool_give(&views->slots, slot);
+        sf_slab_give(&views->rares, slot->rare);
+    sf_slab_give(&views->slots, slot);
     record->view = NULL;
 }
 
@@ -95,6 +102,6 @@ bool sf_views_zeek_row(struct sf_views *views, struct sf_zeek_row *out)
     views->first_row = node->next;
     if (views->first_row == NULL)
         views->last_row = NULL;
-    sf_pool_give(&views->rows, node);
+    sf_slab_give(&views->rows, node);
     return true;
 }

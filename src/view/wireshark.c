@@ -28,7 +28,7 @@ static void keep_cut(struct sf_views *views, struct sf_view_slot *slot)
 {
     struct sf_view_rare *rare = sf_view_take_rare(views, slot);
     bool has_room = rare != NULL && rare->wire_cut_count < SF_VIEW_CUTS_MAX;
-    struct sf_wire_cut *cut = has_room ? sf_pool_take(&views->wire_cuts) : NULL;
+    struct sf_wire_cut *cut = has_room ? sf_view_take(&views->wire_cuts) : NULL;
     if (cut == NULL)
         return;
     cut->first_packet = slot->wire.first_packet;
@@ -133,7 +133,7 @@ static void drop_old_cuts(struct sf_views *views, struct sf_view_slot *slot, uin
         if (rare->wire_cuts == NULL)
             rare->last_wire_cut = NULL;
         rare->wire_cut_count--;
-        sf_pool_give(&views->wire_cuts, cut);
+        sf_slab_give(&views->wire_cuts, cut);
     }
 }
 

@@ -27,7 +27,7 @@ static bool before(uint32_t a, uint32_t b)
 
 struct sf_wire_labels *sf_wire_labels_new(struct sf_views *views)
 {
-    struct sf_wire_labels *labels = sf_pool_take(&views->wire_labels);
+    struct sf_wire_labels *labels = sf_view_take(&views->wire_labels);
     if (labels == NULL)
         return NULL;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
@@ -56,7 +56,7 @@ static void drop_unacked(struct sf_views *views, struct sf_wire_end *end, uint32
         }
         *at = segment->next;
         end->unacked_count--;
-        sf_pool_give(&views->unacked, segment);
+        sf_slab_give(&views->unacked, segment);
     }
     end->unacked_tail = at;
 }
@@ -65,7 +65,7 @@ void sf_wire_labels_free(struct sf_views *views, struct sf_wire_labels *labels)
 {
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         drop_unacked(views, &labels->end[dir], 0, true);
-    sf_pool_give(&views->wire_labels, labels);
+    sf_slab_give(&views->wire_labels, labels);
 }
 
 void sf_wire_labels_same_syn(struct sf_wire_labels *labels, enum sf_dir dir)
@@ -189,7 +189,7 @@ static uint32_t note_unacked(struct sf_views *views, struct look *l)
     if ((l->len == 0 && !l->takes_number) || l->snd->unacked_count >= UNACKED_MAX)
         return end;
     end += l->takes_number;
-    struct sf_wire_unacked *segment = sf_pool_take(&views->unacked);
+    struct sf_wire_unacked *segment = sf_view_take(&views->unacked);
     if (segment == NULL)
         return end;
     segment->end = end;

@@ -219,7 +219,7 @@ static void fill_row(const struct sf_view_slot *slot, const struct sf_flow_key *
 
 static void queue_row(struct sf_views *views, const struct sf_zeek_row *row)
 {
-    struct sf_zeek_row_node *node = sf_pool_take(&views->rows);
+    struct sf_zeek_row_node *node = sf_view_take(&views->rows);
     if (node == NULL)
         return;
     node->row = *row;
@@ -237,7 +237,7 @@ static void keep_cut(struct sf_views *views, struct sf_view_slot *slot,
     if (rare == NULL)
         return;
     bool is_full = rare->zeek_cut_count >= SF_VIEW_CUTS_MAX;
-    struct sf_zeek_cut *cut = is_full ? NULL : sf_pool_take(&views->zeek_cuts);
+    struct sf_zeek_cut *cut = is_full ? NULL : sf_view_take(&views->zeek_cuts);
     if (cut == NULL) {
         if (rare->last_zeek_cut != NULL)
             rare->last_zeek_cut->more++;
@@ -355,7 +355,7 @@ static void drop_first_cut(struct sf_views *views, struct sf_view_rare *rare)
     if (rare->zeek_cuts == NULL)
         rare->last_zeek_cut = NULL;
     rare->zeek_cut_count--;
-    sf_pool_give(&views->zeek_cuts, cut);
+    sf_slab_give(&views->zeek_cuts, cut);
 }
 
 /* Rows that no later record can ask for: all but the one that holds the next record's first

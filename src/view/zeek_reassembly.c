@@ -20,7 +20,7 @@ static void drop_first(struct sf_views *views, struct sf_zeek_rare *rare)
     struct sf_zeek_range *range = rare->ranges;
     rare->ranges = range->next;
     rare->range_count--;
-    sf_pool_give(&views->ranges, range);
+    sf_slab_give(&views->ranges, range);
 }
 
 void sf_zeek_drop_ranges(struct sf_views *views, struct sf_view_slot *slot, enum sf_dir dir)
@@ -61,7 +61,7 @@ static void merge_following(struct sf_views *views, struct sf_zeek_rare *rare,
             range->end = next->end;
         range->next = next->next;
         rare->range_count--;
-        sf_pool_give(&views->ranges, next);
+        sf_slab_give(&views->ranges, next);
     }
 }
 
@@ -80,7 +80,7 @@ static bool insert_range(struct sf_views *views, struct sf_view_slot *slot, enum
         at = &(*at)->next;
     struct sf_zeek_range *range = *at;
     if (range == NULL || range->begin > to) {
-        range = rare->range_count < RANGES_MAX ? sf_pool_take(&views->ranges) : NULL;
+        range = rare->range_count < RANGES_MAX ? sf_view_take(&views->ranges) : NULL;
         if (range == NULL)
             return false;
         *range = (struct sf_zeek_range){from, to, *at};

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "parcel.h"
+#include "rooms.h"
 
 enum { ROUNDS = 20000, PACKED_MAX = 4096 };
 
@@ -28,27 +29,11 @@ static uint64_t any_number(uint64_t *random)
     return n % 4 == 0 ? odd[n / 4 % 6] : n % 4 == 1 ? n >> 40 : n >> n % 64;
 }
 
-static struct sf_rooms rooms;
-
-static int begin(void **state)
-{
-    (void)state;
-    sf_rooms_init(&rooms);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    sf_rooms_dispose(&rooms);
-    return 0;
-}
-
 static void make_samples(struct sf_samples *samples, uint64_t *random)
 {
     *samples = (struct sf_samples){0};
     for (uint64_t count = next(random) % 12; count > 0; count--)
-        sf_samples_add(&rooms, samples, (sf_ns)(next(random) >> 20));
+        sf_samples_add(&test_rooms, samples, (sf_ns)(next(random) >> 20));
 }
 
 /* Every word, then what no flow can do without. */
@@ -104,8 +89,8 @@ static void any_numbers_come_back(void **state)
         fill_flow(&flow, &random);
         there_and_back(&flow, (sf_ns)any_number(&random), true, &back);
         assert_memory_equal(&back, &flow, sizeof back);
-        sf_samples_dispose(&rooms, &flow.ep[0].rtt);
-        sf_samples_dispose(&rooms, &flow.ep[1].rtt);
+        sf_samples_dispose(&test_rooms, &flow.ep[0].rtt);
+        sf_samples_dispose(&test_rooms, &flow.ep[1].rtt);
     }
 }
 
@@ -123,13 +108,13 @@ static void samples_without_memory_are_forgotten(void **state)
         struct sf_endpoint *ep = &flow.ep[dir];
         ep->rtt_estimate.srtt_ns = SF_NS_UNKNOWN;
         for (int i = 0; i < 3; i++) {
-            sf_samples_add(&rooms, &ep->rtt, dir == 0 ? there : here);
+            sf_samples_add(&test_rooms, &ep->rtt, dir == 0 ? there : here);
             sf_rtt_update(&ep->rtt_estimate, dir == 0 ? there : here);
         }
     }
     there_and_back(&flow, base, false, &back);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
-        sf_samples_dispose(&rooms, &flow.ep[dir].rtt);
+        sf_samples_dispose(&test_rooms, &flow.ep[dir].rtt);
         flow.ep[dir].rtt_estimate = (struct sf_rtt_estimate){SF_NS_UNKNOWN, 0};
     }
     assert_memory_equal(&back, &flow, sizeof back);
@@ -141,5 +126,5 @@ int main(void)
         cmocka_unit_test(any_numbers_come_back),
         cmocka_unit_test(samples_without_memory_are_forgotten),
     };
-    return cmocka_run_group_tests_name("parcel", tests, begin, end);
+    return cmocka_run_group_tests_name("parcel", tests, begin_rooms, end_rooms);
 }

@@ -7,23 +7,8 @@
 
 #include <cmocka.h>
 
+#include "rooms.h"
 #include "synfin/quantile.h"
-
-static struct sf_rooms rooms;
-
-static int begin(void **state)
-{
-    (void)state;
-    sf_rooms_init(&rooms);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    sf_rooms_dispose(&rooms); /* aborts when a room is not back */
-    return 0;
-}
 
 static void assert_times(const struct sf_times *got, const struct sf_times *wanted)
 {
@@ -45,7 +30,7 @@ static void nothing_is_unknown(void **state)
     struct sf_times times = sf_samples_times(&s);
     assert_times(&times,
                  &(struct sf_times){0, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN});
-    sf_samples_dispose(&rooms, &s);
+    sf_samples_dispose(&test_rooms, &s);
 }
 
 /* n, n - 1 ... 1 microseconds, n samples. */
@@ -65,13 +50,13 @@ static void few_are_exact(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sf_samples s = {0};
         for (int n = (int)cases[i].samples; n >= 1; n--)
-            sf_samples_add(&rooms, &s, n * SF_USEC);
+            sf_samples_add(&test_rooms, &s, n * SF_USEC);
         struct sf_times times = sf_samples_times(&s);
         assert_times(&times, &cases[i]);
         const sf_ns *values = sf_samples_values(&s);
         for (uint64_t n = 0; n < cases[i].samples; n++)
             assert_int_equal(values[n], (sf_ns)(cases[i].samples - n) * SF_USEC);
-        sf_samples_dispose(&rooms, &s);
+        sf_samples_dispose(&test_rooms, &s);
     }
 }
 
@@ -85,11 +70,11 @@ static void many_are_near(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sf_samples s = {0};
         for (int n = 1; n <= (int)cases[i].samples; n++)
-            sf_samples_add(&rooms, &s, n * SF_USEC);
+            sf_samples_add(&test_rooms, &s, n * SF_USEC);
         struct sf_times times = sf_samples_times(&s);
         assert_times(&times, &cases[i]);
         assert_null(sf_samples_values(&s));
-        sf_samples_dispose(&rooms, &s);
+        sf_samples_dispose(&test_rooms, &s);
     }
 }
 
@@ -98,7 +83,7 @@ static void extremes_have_a_cell(void **state)
     (void)state;
     struct sf_samples s = {0};
     for (int n = 0; n < 200; n++)
-        sf_samples_add(&rooms, &s, n % 2 == 0 ? INT64_MAX / 100 : -1);
+        sf_samples_add(&test_rooms, &s, n % 2 == 0 ? INT64_MAX / 100 : -1);
     struct sf_times times = sf_samples_times(&s);
     assert_int_equal(s.count, 200);
     assert_int_equal(times.min_ns, 0);
@@ -106,7 +91,7 @@ static void extremes_have_a_cell(void **state)
     assert_int_equal(times.max_ns, INT64_MAX / 100);
     assert_int_equal(times.avg_ns, INT64_MAX / 200); /* the sum ends at 292 years */
     assert_true(times.p95_ns > INT64_MAX / 102);
-    sf_samples_dispose(&rooms, &s);
+    sf_samples_dispose(&test_rooms, &s);
 }
 
 /* Samples made at once are those added one by one, and go on like them. */
@@ -115,20 +100,20 @@ static void made_at_once_go_on(void **state)
     (void)state;
     for (uint64_t count = 1; count <= SF_SAMPLES_EXACT; count++) {
         struct sf_samples made = {0}, added = {0};
-        sf_ns *values = sf_samples_make(&rooms, &made, count);
+        sf_ns *values = sf_samples_make(&test_rooms, &made, count);
         assert_non_null(values);
         for (uint64_t i = 0; i < count; i++) {
             values[i] = (sf_ns)(i * 7 % 31);
-            sf_samples_add(&rooms, &added, values[i]);
+            sf_samples_add(&test_rooms, &added, values[i]);
         }
         for (sf_ns more = 100; more < 120; more++) {
-            sf_samples_add(&rooms, &made, more);
-            sf_samples_add(&rooms, &added, more);
+            sf_samples_add(&test_rooms, &made, more);
+            sf_samples_add(&test_rooms, &added, more);
         }
         struct sf_times got = sf_samples_times(&made), wanted = sf_samples_times(&added);
         assert_times(&got, &wanted);
-        sf_samples_dispose(&rooms, &made);
-        sf_samples_dispose(&rooms, &added);
+        sf_samples_dispose(&test_rooms, &made);
+        sf_samples_dispose(&test_rooms, &added);
     }
 }
 
@@ -139,5 +124,5 @@ int main(void)
         cmocka_unit_test(many_are_near),      cmocka_unit_test(extremes_have_a_cell),
         cmocka_unit_test(made_at_once_go_on),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin_rooms, end_rooms);
 }

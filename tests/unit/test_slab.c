@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-enum { LINE = 64, HELD = 2000 };
+enum { LINE = 64, UNIT = _Alignof(max_align_t), HELD = 2000 };
 
 static uint32_t next(uint32_t *random)
 {
@@ -41,7 +41,7 @@ static void assert_filled(const struct held *held, size_t place)
 static void blocks_are_apart(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, 64, 65, 100000, SF_SLAB_ROOM};
+    static const size_t sizes[] = {1, 40, 64, 65, 100000, SF_SLAB_ROOM};
     static struct held held[HELD];
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         struct sf_slab slab;
@@ -58,7 +58,7 @@ static void blocks_are_apart(void **state)
             }
             held[place] = (struct held){sf_slab_take(&slab), sizes[s]};
             assert_non_null(held[place].at);
-            assert_int_equal((uintptr_t)held[place].at % LINE, 0);
+            assert_int_equal((uintptr_t)held[place].at % (sizes[s] % LINE == 0 ? LINE : UNIT), 0);
             fill(&held[place], place);
         }
         for (size_t place = 0; place < most; place++)
@@ -71,6 +71,29 @@ static void blocks_are_apart(void **state)
         sf_slab_dispose(&slab);
         assert_int_equal(slab.piece_count, 0);
         assert_null(slab.roomy);
+    }
+}
+
+/* What is not given back is a leak to the sanitizer. */
+static void blocks_in_use_are_disposed_of(void **state)
+{
+    (void)state;
+    enum { OCTETS = 100000, PIECES = 3 };
+    struct sf_slab slab;
+    for (int again = 0; again < 2; again++) {
+        sf_slab_init(&slab, OCTETS);
+        void *one = sf_slab_take(&slab);
+        while (slab.piece_count < PIECES) /* the last has room, the others are full */
+            assert_non_null(sf_slab_take(&slab));
+        if (again)
+            sf_slab_give(&slab, one);
+        sf_slab_dispose(&slab);
+        assert_int_equal(slab.piece_count, 0);
+        assert_null(slab.roomy);
+        assert_null(slab.full);
+        assert_non_null(sf_slab_take(&slab));
+        assert_int_equal(slab.piece_count, 1);
+        sf_slab_dispose(&slab);
     }
 }
 
@@ -123,7 +146,13 @@ static void a_room_grows(void **state)
 static void large_memory_is_zero(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, 4096, SF_SLAB_PIECE - 1, SF_SLAB_PIECE, SF_SLAB_PIECE + 1};
+    static const size_t sizes[] = {1,
+                                   4096,
+                                   SF_SLAB_PIECE / 4 - 1,
+                                   SF_SLAB_PIECE / 4,
+                                   SF_SLAB_PIECE - 1,
+                                   SF_SLAB_PIECE,
+                                   SF_SLAB_PIECE + 1};
     for (int again = 0; again < 2; again++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
             uint8_t *memory = sf_large_take(sizes[s]);
@@ -137,9 +166,8 @@ static void large_memory_is_zero(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocks_are_apart),
-        cmocka_unit_test(rooms_of_any_size),
-        cmocka_unit_test(a_room_grows),
+        cmocka_unit_test(blocks_are_apart),     cmocka_unit_test(blocks_in_use_are_disposed_of),
+        cmocka_unit_test(rooms_of_any_size),    cmocka_unit_test(a_room_grows),
         cmocka_unit_test(large_memory_is_zero),
     };
     return cmocka_run_group_tests_name("slab", tests, NULL, NULL);
