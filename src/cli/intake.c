@@ -326,10 +326,19 @@ static int take_batch(struct sf_intake *intake, size_t count, struct sf_error *e
                        intake->batch->packets[count - 1].number, err);
 }
 
+/* The first of a batch are waited for, since nothing was decoded before them: the larger it is the
+ * fewer these are. Where there is nothing to wait for, a small one stays in the first cache. */
+static size_t batch_size(const struct sf_intake *intake)
+{
+    enum { SMALL = 64 };
+    return sf_tracker_is_small(intake->tracker) ? SMALL : SF_INTAKE_BATCH;
+}
+
 int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, struct sf_error *err)
 {
-    size_t most = capacity < SF_INTAKE_BATCH ? capacity : SF_INTAKE_BATCH;
+    size_t batch = batch_size(intake), most = capacity < batch ? capacity : batch;
     *count = sf_capture_next(intake->capture, intake->batch->packets, most);
+    intake->is_full = *count == most;
     size_t within = has_bounds(intake) ? take_bounded(intake, *count) : *count;
     return within > 0 ? take_batch(intake, within, err) : 0;
 }

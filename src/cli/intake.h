@@ -44,6 +44,7 @@ struct sf_intake {
         last_ns;     /* the earliest and the latest; SF_NS_UNKNOWN before the first packet */
     sf_ns latest_ns; /* of the packet handed on last */
     uint64_t packets_taken;
+    bool is_full; /* the last batch was: there may be more at once */
     bool is_over; /* a bound of the user's was reached, or nobody listens */
 };
 
@@ -62,7 +63,7 @@ int sf_intake_begin(struct sf_intake *intake, uint64_t hash_seed, struct sf_erro
 
 /* Hands on at most `capacity` packets, or SF_INTAKE_BATCH, as many as there are; *count says how
  * many were read. None: see sf_capture_ended(). 0, or -1 with *err. */
-enum { SF_INTAKE_BATCH = 64 };
+enum { SF_INTAKE_BATCH = 256 };
 int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, struct sf_error *err);
 
 /* Counts a segment that was a stray and is handed on here; its number. */

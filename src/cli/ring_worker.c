@@ -221,7 +221,7 @@ static int take_moment(struct sf_ring_worker *worker, size_t count, struct sf_er
     if (take_events_and_records(worker, err) != 0 || take_updates(worker, err) != 0)
         return -1;
     sf_ns now_ns = machine_time(), since = now_ns - worker->told_ns;
-    if (count == SF_INTAKE_BATCH && since >= 0 && since < TELL_EVERY)
+    if (count > 0 && worker->intake.is_full && since >= 0 && since < TELL_EVERY)
         return 0;
     worker->told_ns = now_ns;
     return tell(worker, err);
