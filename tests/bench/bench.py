@@ -119,7 +119,7 @@ STAGES = {
     "track": "both ends' states, octets, round trips; the records",
     "view": "what Zeek and tshark would say",
 }
-STAGED = ("web", "mixed")
+STAGED = ("web", "mixed", "small", "bulk")
 
 
 def stages_for(build, mix):
