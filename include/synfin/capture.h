@@ -18,6 +18,7 @@ struct sf_packet {
     uint32_t wirelen;  /* octets on the wire, never below caplen */
     uint16_t linktype; /* LINKTYPE_ value as registered by tcpdump.org (1 Ethernet, 113 SLL, ...) */
     uint16_t interface; /* index of the interface within the whole input, from 0 */
+    uint16_t input;     /* index of its input's report */
     bool filtered;      /* the BPF filter turned it down: only count it */
     const uint8_t *data;
 };
@@ -64,8 +65,8 @@ struct sf_capture_totals {
 
 struct sf_capture;
 
-/* Opens all inputs. Returns 0 when at least one is usable (others are in the reports: partial
- * input), -1 with *err when none is, or the filter does not compile, in which case
+/* Opens all inputs, at most 65536. Returns 0 when at least one is usable (others are in the
+ * reports: partial input), -1 with *err when none is, or the filter does not compile, in which case
  * *filter_bad is true. On success the caller owns *out and closes it with sf_capture_close(). */
 int sf_capture_open(struct sf_capture **out, const struct sf_capture_options *options,
                     bool *filter_bad, struct sf_error *err);
@@ -96,6 +97,11 @@ void sf_capture_wait(struct sf_capture *capture, int wake_fd, bool is_short);
  * of all input; live it may also mean that the timeout passed without a packet, then
  * sf_capture_ended() is false. Damage ends that input only (see the reports), unless strict. */
 size_t sf_capture_next(struct sf_capture *capture, struct sf_packet *batch, size_t capacity);
+
+/* The last `count` packets of the batch are not wanted: they count as not handed out, though they
+ * do not come again. */
+void sf_capture_give_back(struct sf_capture *capture, const struct sf_packet *packets,
+                          size_t count);
 
 /* True when no packet will come any more. */
 bool sf_capture_ended(const struct sf_capture *capture);

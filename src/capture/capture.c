@@ -177,6 +177,15 @@ size_t sf_capture_next(struct sf_capture *capture, struct sf_packet *batch, size
     return count;
 }
 
+void sf_capture_give_back(struct sf_capture *capture, const struct sf_packet *packets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        capture->reports[packets[i].input].packets--;
+        capture->totals.filtered -= packets[i].filtered;
+    }
+    capture->totals.packets -= count;
+}
+
 bool sf_capture_ended(const struct sf_capture *capture)
 {
     return capture->has_ended;
@@ -207,6 +216,7 @@ static int open_input(struct sf_capture *capture, size_t index, bool *has_stdin,
     bool is_stdin = strcmp(report->name, "-") == 0;
     input->context = &capture->context;
     input->report = report;
+    input->index = (uint16_t)index;
     if (is_stdin && *has_stdin) {
         report->unreadable = true;
         sf_fail(&report->error, "standard input: named more than once");
@@ -262,6 +272,9 @@ static int open_inputs(struct sf_capture *capture, const struct sf_capture_optio
     capture->report_count = is_live ? options->interface_count : options->file_count;
     if (capture->report_count == 0)
         return sf_fail(err, "no input");
+    if (capture->report_count > UINT16_MAX + 1)
+        return sf_fail(err, "%zu inputs, more than the %d possible", capture->report_count,
+                       UINT16_MAX + 1);
     capture->reports = calloc(capture->report_count, sizeof *capture->reports);
     if (capture->reports == NULL)
         return sf_fail(err, "out of memory");

@@ -130,6 +130,7 @@ struct sf_input {
     struct sf_window window;
     struct sf_context *context;
     struct sf_input_report *report;
+    uint16_t index; /* of the report */
     enum sf_step (*next)(struct sf_input *input, struct sf_packet *out);
     /* Takes packets as long as they are ordinary and wholly in the window, and returns how many:
      * next() takes the one after. NULL: next() takes all. */

@@ -72,6 +72,7 @@ static enum sf_step next_packet(struct sf_input *input, struct sf_packet *out)
     out->wirelen = wirelen > caplen ? wirelen : caplen;
     out->linktype = interface->linktype;
     out->interface = interface->number;
+    out->input = input->index;
     out->filtered = false;
     out->data = window->at + header_len;
     window->at += header_len + caplen;
@@ -94,6 +95,7 @@ static inline size_t take_run(struct sf_input *input, struct sf_packet *batch, s
     const uint32_t caplen_max = input->format.pcap.caplen_max;
     const uint32_t fraction_ns = input->format.pcap.fraction_ns;
     const uint16_t linktype = input->interfaces->linktype, interface = input->interfaces->number;
+    const uint16_t index = input->index;
     size_t count = 0;
     for (; count < capacity && (size_t)(end - at) >= header_len; count++) {
         struct sf_packet *out = &batch[count];
@@ -106,6 +108,7 @@ static inline size_t take_run(struct sf_input *input, struct sf_packet *batch, s
         out->wirelen = wirelen > caplen ? wirelen : caplen;
         out->linktype = linktype;
         out->interface = interface;
+        out->input = index;
         out->filtered = false;
         out->data = at + header_len;
         at += header_len + caplen;

@@ -332,6 +332,7 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *header, const u_
         .wirelen = header->len > caplen ? header->len : caplen,
         .linktype = taking->ring->linktype,
         .interface = queue->number,
+        .input = queue->number,
         .data = copy,
     };
 }

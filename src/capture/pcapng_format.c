@@ -153,6 +153,7 @@ static enum outcome deliver(struct sf_input *input, const struct block *block,
     out->wirelen = fields->wirelen > fields->caplen ? fields->wirelen : fields->caplen;
     out->linktype = interface->linktype;
     out->interface = interface->number;
+    out->input = input->index;
     out->filtered = false;
     out->data = block->body + fields->header_len;
     return HAS_PACKET;

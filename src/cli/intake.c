@@ -340,6 +340,7 @@ int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, str
     *count = sf_capture_next(intake->capture, intake->batch->packets, most);
     intake->is_full = *count == most;
     size_t within = has_bounds(intake) ? take_bounded(intake, *count) : *count;
+    sf_capture_give_back(intake->capture, intake->batch->packets + within, *count - within);
     return within > 0 ? take_batch(intake, within, err) : 0;
 }
 
