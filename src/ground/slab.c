@@ -21,12 +21,17 @@ static void prefer_huge_pages(void *memory, size_t octets)
 #endif
 }
 
+static size_t rounded_up(size_t octets, size_t unit)
+{
+    return (octets + unit - 1) / unit * unit;
+}
+
 void *sf_large_take(size_t octets)
 {
     enum { WORTH = SF_SLAB_PIECE / 4 }; /* less would leave most of a huge page unused */
     if (octets < WORTH)
         return calloc(1, octets);
-    size_t whole = (octets + SF_SLAB_PIECE - 1) / SF_SLAB_PIECE * SF_SLAB_PIECE;
+    size_t whole = rounded_up(octets, SF_SLAB_PIECE);
     void *memory = aligned_alloc(SF_SLAB_PIECE, whole);
     if (memory == NULL)
         return NULL;
@@ -55,10 +60,11 @@ void sf_slab_init(struct sf_slab *slab, size_t octets)
     enum { LEAST = 1 << 16, BLOCKS = 4 }; /* of the first piece */
     size_t unit = octets % SF_CACHE_LINE == 0 ? SF_CACHE_LINE : _Alignof(max_align_t);
     assert(octets > 0 && octets <= SF_SLAB_ROOM);
-    *slab = (struct sf_slab){.block_octets = (octets + unit - 1) / unit * unit};
+    *slab = (struct sf_slab){.block_octets = rounded_up(octets, unit)};
     size_t blocks = LEAST / slab->block_octets;
     blocks = blocks > BLOCKS ? blocks : BLOCKS;
-    slab->first_octets = sizeof(struct sf_slab_piece) + blocks * slab->block_octets;
+    slab->first_octets = /* aligned_alloc() wants whole lines */
+        rounded_up(sizeof(struct sf_slab_piece) + blocks * slab->block_octets, SF_CACHE_LINE);
 }
 
 static void chain(struct sf_slab_piece **list, struct sf_slab_piece *piece)
