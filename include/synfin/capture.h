@@ -98,8 +98,8 @@ void sf_capture_wait(struct sf_capture *capture, int wake_fd, bool is_short);
  * sf_capture_ended() is false. Damage ends that input only (see the reports), unless strict. */
 size_t sf_capture_next(struct sf_capture *capture, struct sf_packet *batch, size_t capacity);
 
-/* The last `count` packets of the batch are not wanted: they count as not handed out, though they
- * do not come again. */
+/* The last `count` packets of the batch are not wanted, nor any after them: they count as not
+ * handed out. */
 void sf_capture_give_back(struct sf_capture *capture, const struct sf_packet *packets,
                           size_t count);
 

@@ -109,7 +109,10 @@ static size_t take_bounded(struct sf_intake *intake, size_t count)
         intake->packets_taken += !packets[i].filtered;
         note_times(intake, packets[i].ts_ns, packets[i].ts_ns);
     }
-    intake->is_over = intake->is_over || i < count;
+    if (i < count) {
+        intake->is_over = true;
+        sf_capture_give_back(intake->capture, packets + i, count - i);
+    }
     return i;
 }
 
@@ -340,7 +343,6 @@ int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, str
     *count = sf_capture_next(intake->capture, intake->batch->packets, most);
     intake->is_full = *count == most;
     size_t within = has_bounds(intake) ? take_bounded(intake, *count) : *count;
-    sf_capture_give_back(intake->capture, intake->batch->packets + within, *count - within);
     return within > 0 ? take_batch(intake, within, err) : 0;
 }
 
