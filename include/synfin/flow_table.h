@@ -61,11 +61,16 @@ struct sf_rooms *sf_flow_table_rooms(struct sf_flow_table *table);
 /* Puts the flow at the newest end of a list. */
 void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list);
 
-/* Puts the flow where it belongs by touched_ns, in a list that is in that order. */
+/* Puts the flow where it belongs by touched_ns, in a list that is in that order; without memory for
+ * that, at the newest end. */
 void sf_flow_table_place(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list list);
 
 /* The flow touched longest ago, or NULL. */
 struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list list);
+
+/* The same among those that follow each other by `newer`: not those that sf_flow_table_place() put
+ * between others. */
+struct sf_flow *sf_flow_table_chained(const struct sf_flow_table *table, enum sf_flow_list list);
 
 /* Wakes the flow at `due_ns`, up to a second later; a wake-up set before is forgotten. Removing the
  * flow forgets it too. */

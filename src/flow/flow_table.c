@@ -20,14 +20,24 @@ struct entry {
     UT_hash_handle hh;
     struct sf_flow flow;
     sf_ns due_ns;
+    sf_ns placed_ns;                    /* touched_ns when it was put between */
     struct entry *due_next, **due_from; /* due_from: what points here, NULL: in no slot */
     uint8_t list;
-    bool is_in; /* the table; else unused, or removed and not yet released */
+    bool is_in;      /* the table; else unused, or removed and not yet released */
+    bool is_between; /* on its list, but not chained */
+};
+
+/* A flow that came back and belongs somewhere between those of its list, when it was touched. */
+struct between {
+    sf_ns touched_ns;
+    struct sf_flow *flow;
 };
 
 struct list {
     struct sf_flow *oldest, *newest;
     size_t count;
+    struct between *between; /* in order of touching: to find the place in the chain would cost */
+    size_t between_count, between_capacity;
 };
 
 enum { BLOCK_ENTRIES = 16, SLOTS = 64 };
@@ -94,31 +104,13 @@ static struct entry *entry_at(UT_hash_handle *hh)
     return (struct entry *)((char *)hh - offsetof(struct entry, hh));
 }
 
-static inline uint64_t word_at(const struct sf_flow_key *key, size_t at)
-{
-    uint64_t word;
-    memcpy(&word, (const char *)key + at, sizeof word);
-    return word;
-}
-
-/* Nearly always they are: all words are looked at, without a branch for each; the last one overlaps
- * the one before. */
-static inline bool are_same(const struct sf_flow_key *a, const struct sf_flow_key *b)
-{
-    enum { WORD = sizeof(uint64_t), LAST = sizeof *a - WORD };
-    uint64_t differences = word_at(a, LAST) ^ word_at(b, LAST);
-    for (size_t at = 0; at < LAST; at += WORD)
-        differences |= word_at(a, at) ^ word_at(b, at);
-    return differences == 0;
-}
-
 struct sf_flow *sf_flow_table_find(const struct sf_flow_table *table, const struct sf_flow_key *key,
                                    uint64_t hash)
 {
     UT_hash_handle *hh = table->entries == NULL ? NULL : bucket_of(table, hash)->hh_head;
     for (; hh != NULL; hh = hh->hh_next) {
         struct sf_flow *flow = &entry_at(hh)->flow;
-        if (flow->hash == hash && are_same(&flow->key, key)) /* the handle is not touched */
+        if (flow->hash == hash && sf_flow_key_is(&flow->key, key)) /* the handle is not touched */
             return flow;
     }
     return NULL;
@@ -163,7 +155,50 @@ static int add_block(struct sf_flow_table *table)
     return 0;
 }
 
-static void list_remove(struct list *list, struct sf_flow *flow)
+/* The first of those between that was touched later than then, or at that time. */
+static size_t find_between(const struct list *list, sf_ns touched_ns)
+{
+    size_t low = 0, high = list->between_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (list->between[middle].touched_ns < touched_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void remove_between(struct list *list, const struct sf_flow *flow, sf_ns touched_ns)
+{
+    size_t i = find_between(list, touched_ns);
+    while (list->between[i].flow != flow)
+        i++;
+    list->between_count--;
+    memmove(list->between + i, list->between + i + 1,
+            (list->between_count - i) * sizeof *list->between);
+}
+
+/* False on lack of memory. */
+static bool add_between(struct list *list, struct sf_flow *flow)
+{
+    if (list->between_count == list->between_capacity) {
+        size_t capacity = list->between_capacity == 0 ? 16 : 2 * list->between_capacity;
+        struct between *more = realloc(list->between, capacity * sizeof *more);
+        if (more == NULL)
+            return false;
+        list->between = more;
+        list->between_capacity = capacity;
+    }
+    size_t i = find_between(list, flow->touched_ns);
+    memmove(list->between + i + 1, list->between + i,
+            (list->between_count - i) * sizeof *list->between);
+    list->between[i] = (struct between){flow->touched_ns, flow};
+    list->between_count++;
+    return true;
+}
+
+static void chain_remove(struct list *list, struct sf_flow *flow)
 {
     if (flow->older != NULL)
         flow->older->newer = flow->newer;
@@ -173,6 +208,16 @@ static void list_remove(struct list *list, struct sf_flow *flow)
         flow->newer->older = flow->older;
     else
         list->newest = flow->older;
+}
+
+static void list_remove(struct list *list, struct sf_flow *flow)
+{
+    struct entry *entry = entry_of(flow);
+    if (entry->is_between)
+        remove_between(list, flow, entry->placed_ns);
+    else
+        chain_remove(list, flow);
+    entry->is_between = false;
     list->count--;
 }
 
@@ -353,29 +398,49 @@ void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum
     list_append(&table->lists[list], flow);
 }
 
+static void list_prepend(struct list *list, struct sf_flow *flow)
+{
+    flow->older = NULL;
+    flow->newer = list->oldest;
+    list->oldest->older = flow;
+    list->oldest = flow;
+    list->count++;
+}
+
 void sf_flow_table_place(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list to)
 {
     struct entry *entry = entry_of(flow);
     struct list *list = &table->lists[to];
     list_remove(&table->lists[entry->list], flow);
     entry->list = (uint8_t)to;
-    struct sf_flow *after = list->oldest;
-    while (after != NULL && after->touched_ns <= flow->touched_ns)
-        after = after->newer;
-    if (after == NULL) {
+    if (list->oldest != NULL && flow->touched_ns < list->oldest->touched_ns) {
+        list_prepend(list, flow);
+        return;
+    }
+    bool is_newest = list->newest == NULL || list->newest->touched_ns <= flow->touched_ns;
+    if (is_newest || !add_between(list, flow)) {
         list_append(list, flow);
         return;
     }
-    flow->newer = after;
-    flow->older = after->older;
-    *(after->older != NULL ? &after->older->newer : &list->oldest) = flow;
-    after->older = flow;
+    flow->older = flow->newer = NULL;
+    entry->placed_ns = flow->touched_ns;
+    entry->is_between = true;
     list->count++;
 }
 
-struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list list)
+struct sf_flow *sf_flow_table_chained(const struct sf_flow_table *table, enum sf_flow_list list)
 {
     return table->lists[list].oldest;
+}
+
+struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list which)
+{
+    const struct list *list = &table->lists[which];
+    if (list->between_count == 0)
+        return list->oldest;
+    struct sf_flow *between = list->between[0].flow;
+    return list->oldest == NULL || between->touched_ns < list->oldest->touched_ns ? between
+                                                                                  : list->oldest;
 }
 
 size_t sf_flow_table_count(const struct sf_flow_table *table)
@@ -425,6 +490,8 @@ void sf_flow_table_free(struct sf_flow_table *table)
         HASH_DELETE(hh, table->entries, entry);
         sf_flow_table_trim(table, &entry->flow);
     }
+    for (int list = 0; list < SF_FLOW_LIST_COUNT; list++)
+        free(table->lists[list].between);
     sf_slab_dispose(&table->slab);
     sf_rooms_dispose(&table->rooms);
     free(table);

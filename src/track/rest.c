@@ -211,7 +211,7 @@ static enum sf_flow_list coldest_list(const struct sf_tracker *t)
     enum sf_flow_list coldest = SF_FLOWS_CLOSED;
     sf_ns touched_ns = INT64_MAX;
     for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_CLOSED; list++) {
-        const struct sf_flow *flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list);
+        const struct sf_flow *flow = sf_flow_table_chained(t->table, (enum sf_flow_list)list);
         if (flow == NULL || flow->touched_ns >= touched_ns)
             continue;
         coldest = (enum sf_flow_list)list;
@@ -240,7 +240,7 @@ void sf_rest_pack(struct sf_tracker *t)
     if (t->unpacked_max == 0 || sf_flow_table_count(t->table) <= t->unpacked_max)
         return;
     enum sf_flow_list list = coldest_list(t);
-    struct sf_flow *flow = sf_flow_table_oldest(t->table, list), *next;
+    struct sf_flow *flow = sf_flow_table_chained(t->table, list), *next;
     for (unsigned looks = 0; flow != NULL && looks < LOOKS_MAX; looks++, flow = next) {
         next = flow->newer;
         bool is_ordered = is_in_order(t, list);

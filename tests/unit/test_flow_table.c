@@ -1,0 +1,114 @@
+/* Lists of flows in the order of touching, with flows that come back between others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "synfin/flow_table.h"
+
+enum { FLOWS = 300, STEPS = 20000 };
+
+static uint64_t next(uint64_t *random)
+{
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    return *random;
+}
+
+static struct sf_flow *add(struct sf_flow_table *table, uint16_t i)
+{
+    const struct sf_flow_key key = {.port = {i, 80}, .scope = {.ip_version = 4}};
+    struct sf_flow *flow = sf_flow_table_add(table, &key, i * UINT64_C(0x9e3779b97f4a7c15));
+    assert_non_null(flow);
+    return flow;
+}
+
+/* What the list must say is oldest, of those that are on it. */
+static sf_ns oldest_of(struct sf_flow *const *flows, const bool *is_closed, size_t *count)
+{
+    sf_ns oldest = INT64_MAX;
+    *count = 0;
+    for (size_t i = 0; i < FLOWS; i++) {
+        if (flows[i] == NULL || !is_closed[i])
+            continue;
+        (*count)++;
+        oldest = flows[i]->touched_ns < oldest ? flows[i]->touched_ns : oldest;
+    }
+    return oldest;
+}
+
+static void check(const struct sf_flow_table *table, struct sf_flow *const *flows,
+                  const bool *is_closed)
+{
+    size_t count;
+    sf_ns expected = oldest_of(flows, is_closed, &count);
+    const struct sf_flow *oldest = sf_flow_table_oldest(table, SF_FLOWS_CLOSED);
+    assert_int_equal(sf_flow_table_listed(table, SF_FLOWS_CLOSED), count);
+    assert_int_equal(oldest == NULL ? INT64_MAX : oldest->touched_ns, expected);
+    const struct sf_flow *flow = sf_flow_table_chained(table, SF_FLOWS_CLOSED);
+    for (; flow != NULL && flow->newer != NULL; flow = flow->newer)
+        assert_true(flow->touched_ns <= flow->newer->touched_ns);
+}
+
+/* One comes, leaves, is touched now, or comes back as of an earlier time. */
+static void step(struct sf_flow_table *table, struct sf_flow **flows, bool *is_closed, sf_ns now,
+                 uint64_t *random)
+{
+    uint64_t n = next(random);
+    size_t i = n % FLOWS;
+    if (flows[i] == NULL) {
+        flows[i] = add(table, (uint16_t)i);
+        is_closed[i] = false;
+    }
+    switch (n >> 32 & 3) {
+    case 0:
+        flows[i]->touched_ns = now;
+        sf_flow_table_touch(table, flows[i], SF_FLOWS_CLOSED);
+        is_closed[i] = true;
+        break;
+    case 1:
+        flows[i]->touched_ns = now - (sf_ns)(n >> 40 & 0x3ff);
+        sf_flow_table_place(table, flows[i], SF_FLOWS_CLOSED);
+        is_closed[i] = true;
+        break;
+    case 2:
+        flows[i]->touched_ns = now;
+        sf_flow_table_touch(table, flows[i], SF_FLOWS_OPEN);
+        is_closed[i] = false;
+        break;
+    default:
+        sf_flow_table_remove(table, flows[i]);
+        sf_flow_table_release(table, flows[i]);
+        flows[i] = NULL;
+    }
+}
+
+static void the_oldest_is_found(void **state)
+{
+    (void)state;
+    static struct sf_flow *flows[FLOWS];
+    static bool is_closed[FLOWS];
+    struct sf_flow_table *table = sf_flow_table_new();
+    uint64_t random = 1;
+    assert_non_null(table);
+    for (sf_ns now = 1; now <= STEPS; now++) {
+        step(table, flows, is_closed, now / 2, &random); /* times that are the same, too */
+        check(table, flows, is_closed);
+    }
+    struct sf_flow *oldest;
+    for (sf_ns before = INT64_MIN; (oldest = sf_flow_table_oldest(table, SF_FLOWS_CLOSED)) != NULL;
+         before = oldest->touched_ns) {
+        assert_true(before <= oldest->touched_ns);
+        sf_flow_table_touch(table, oldest, SF_FLOWS_OPEN);
+    }
+    sf_flow_table_free(table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_oldest_is_found)};
+    return cmocka_run_group_tests_name("flow_table", tests, NULL, NULL);
+}
