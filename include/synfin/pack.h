@@ -95,9 +95,28 @@ SF_INLINE void sf_unpack_lows(struct sf_unpacker *unpacker, void *at, const stru
 void sf_pack_number(struct sf_packer *packer, uint64_t n);
 uint64_t sf_unpack_number(struct sf_unpacker *unpacker);
 
+/* Whether so many octets fit behind what was packed. */
+static inline bool sf_pack_has_room(struct sf_packer *packer, size_t octets)
+{
+    if ((size_t)(packer->end - packer->at) < octets)
+        packer->is_full = true;
+    return !packer->is_full;
+}
+
 /* Octets as they are. */
-void sf_pack_octets(struct sf_packer *packer, const void *data, size_t len);
-void sf_unpack_octets(struct sf_unpacker *unpacker, void *out, size_t len);
+static inline void sf_pack_octets(struct sf_packer *packer, const void *data, size_t len)
+{
+    if (!sf_pack_has_room(packer, len))
+        return;
+    memcpy(packer->at, data, len);
+    packer->at += len;
+}
+
+static inline void sf_unpack_octets(struct sf_unpacker *unpacker, void *out, size_t len)
+{
+    memcpy(out, unpacker->at, len);
+    unpacker->at += len;
+}
 
 /* Small for times shortly before `base`, for 0 and SF_NS_UNKNOWN; no two times give the same. */
 uint64_t sf_time_shrink(sf_ns time, sf_ns base);

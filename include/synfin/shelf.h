@@ -11,12 +11,14 @@
 
 struct sf_shelf;
 
-/* Rows of the shelf: lone SYNs, then as the lists of flow_table.h. */
+/* Rows of the shelf: lone SYNs, then as the lists of flow_table.h; those that closed while they
+ * rested have another order than those that came to rest when they were closed. */
 enum sf_shelf_row {
     SF_SHELF_SYNS,
     SF_SHELF_EMBRYONIC,
     SF_SHELF_OPEN,
     SF_SHELF_CLOSED,
+    SF_SHELF_CLOSED_AT_REST,
     SF_SHELF_ROW_COUNT
 };
 
@@ -46,6 +48,11 @@ int sf_shelf_put(struct sf_shelf *shelf, const struct sf_parcel *parcel);
 bool sf_shelf_find(const struct sf_shelf *shelf, uint64_t hash,
                    bool (*is)(const void *wanted, const struct sf_parcel *parcel),
                    const void *wanted, struct sf_parcel *out);
+
+/* Sets by which packet and when a parcel, just given out, was touched last. Returns its octets, to
+ * be changed in place. Not of a row that keeps an order. */
+uint8_t *sf_shelf_renew(struct sf_shelf *shelf, const struct sf_parcel *parcel, uint64_t packet,
+                        sf_ns ns);
 
 /* Ask the processor for what sf_shelf_find() will read first; then, once that has come, for the
  * parcel that it will probably find. */

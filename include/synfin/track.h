@@ -88,12 +88,15 @@ struct sf_judgement {
 
 struct sf_flow;
 
-/* What the owner of the slots does for the tracker, which packs connections that nothing touches. A
- * lone SYN is kept as its own facts only, and its slot comes into being when it is shown later. */
+/* What the owner of the slots does for the tracker, which packs connections that nothing touches.
+ * Young ones are kept as their segments only, and a slot comes into being when these are shown
+ * later. */
 struct sf_slot_keeper {
     void *self;
     /* Whether that SYN, which would begin a slot, may be shown later. */
     bool (*may_wait)(const void *self, const struct sf_segment *seg);
+    /* Whether what follows such a SYN may be shown later, too. */
+    bool (*may_follow)(const void *self);
     void (*show)(void *self, const struct sf_segment *seg, void **slot);
     /* Packs the slot of a flow, and gives its memory back. False, and nothing is changed, when it
      * has to stay. */
@@ -120,8 +123,8 @@ struct sf_track_options {
     sf_ns update_interval_ns; /* between two records of an open connection */
     sf_ns handshake_due_ns;   /* what has not opened so long after its first packet is noted */
     const struct sf_slot_keeper *slots; /* NULL: no connection is packed, and no SYN waits */
-    size_t unpacked_max;                /* connections; 0: as is best */
-    unsigned shares;                    /* trackers that divide them; 0: this one has all */
+    size_t unpacked_max; /* connections; 0: as is best. Otherwise all that can rest do at once */
+    unsigned shares;     /* trackers that divide them; 0: this one has all */
 };
 
 /* Totals for the `end` line, since the start; and what the table holds now. */

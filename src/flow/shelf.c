@@ -34,6 +34,7 @@ struct head {
     uint64_t packet : 46, is_gone : 1, row : 3, units : 14; /* head included */
     sf_ns ns;
 };
+#define PACKET_MASK ((UINT64_C(1) << 46) - 1)
 _Static_assert(sizeof(struct head) == 24, "a lone SYN is to fit in 64 octets");
 
 struct chunk {
@@ -440,7 +441,7 @@ static int put(struct sf_shelf *shelf, const struct sf_parcel *parcel, unsigned 
     if (chunk == NULL)
         return -1;
     struct head head = {.hash = parcel->hash,
-                        .packet = parcel->packet & ((UINT64_C(1) << 46) - 1),
+                        .packet = parcel->packet & PACKET_MASK,
                         .row = parcel->row,
                         .units = octets / UNIT & 0x3fff,
                         .ns = parcel->ns};
@@ -477,6 +478,19 @@ bool sf_shelf_find(const struct sf_shelf *shelf, uint64_t hash,
             return true;
     }
     return false;
+}
+
+uint8_t *sf_shelf_renew(struct sf_shelf *shelf, const struct sf_parcel *parcel, uint64_t packet,
+                        sf_ns ns)
+{
+    uint8_t *at = chunk_of(shelf, parcel->ref)->octets + offset_of(parcel->ref);
+    struct head head;
+    assert(shelf->rows[parcel->row].is_loose);
+    memcpy(&head, at, sizeof head);
+    head.packet = packet & PACKET_MASK;
+    head.ns = ns;
+    memcpy(at, &head, sizeof head);
+    return at + sizeof head;
 }
 
 /* The holes of a chunk are no longer filled, or are again. */

@@ -17,13 +17,6 @@ enum {
 _Static_assert(BLOCKS_MAX <= 64, "a bit each");
 _Static_assert((size_t)SF_PACK_SLACK >= WORD, "a word is read whole");
 
-static bool has_room(struct sf_packer *packer, size_t octets)
-{
-    if ((size_t)(packer->end - packer->at) < octets)
-        packer->is_full = true;
-    return !packer->is_full;
-}
-
 /* Up to the highest that is not 0. */
 static unsigned octets_of(uint64_t word)
 {
@@ -68,7 +61,7 @@ void sf_pack_struct(struct sf_packer *packer, const void *data, size_t len)
     uint8_t last[BLOCK_OCTETS] = {0};
     uint64_t present = 0;
     assert(len % WORD == 0 && blocks <= BLOCKS_MAX);
-    if (!has_room(packer, bits + blocks * BLOCK_PACKED_MAX))
+    if (!sf_pack_has_room(packer, bits + blocks * BLOCK_PACKED_MAX))
         return;
     uint8_t *begin = packer->at, *at = begin + bits;
     memcpy(last, (const uint8_t *)data + whole * BLOCK_OCTETS, rest);
@@ -127,27 +120,13 @@ void sf_unpack_struct(struct sf_unpacker *unpacker, void *out, size_t len)
     unpacker->at = at;
 }
 
-void sf_pack_octets(struct sf_packer *packer, const void *data, size_t len)
-{
-    if (!has_room(packer, len))
-        return;
-    memcpy(packer->at, data, len);
-    packer->at += len;
-}
-
-void sf_unpack_octets(struct sf_unpacker *unpacker, void *out, size_t len)
-{
-    memcpy(out, unpacker->at, len);
-    unpacker->at += len;
-}
-
 /* Seven bits an octet, whose number the zeros below the lowest bit that is set tell: so all are
  * written and read as one word. Numbers of more than 56 bits follow a 0 as they are. */
 enum { NUMBER_ROOM = 2 * WORD, WORD_BITS = 64 };
 
 void sf_pack_number(struct sf_packer *packer, uint64_t n)
 {
-    if (!has_room(packer, NUMBER_ROOM))
+    if (!sf_pack_has_room(packer, NUMBER_ROOM))
         return;
     unsigned bits = WORD_BITS - (unsigned)__builtin_clzll(n | 1), octets = (bits + 6) / 7;
     if (octets > WORD) {

@@ -1,9 +1,6 @@
 /* What is counted of a segment without any judgement: packets, flags, options, times, TTL. */
 #include "track_internal.h"
 
-/* Segments of each end whose checksum is tested: enough to tell offload, too few to cost time. */
-enum { CHECKSUMS_TESTED = 8 };
-
 static void count_flags(struct sf_endpoint *snd, const struct sf_segment *seg)
 {
     unsigned flags = seg->flags;
@@ -34,17 +31,24 @@ static void count_options(struct sf_turn *turn)
         snd->sack_packets += !(turn->seg->flags & SF_TH_RST);
 }
 
+/* Of each end so many segments are tested: enough to tell offload, too few to cost time. */
+enum sf_checksum sf_count_test(const struct sf_segment *seg, unsigned tested)
+{
+    enum { TESTED_MAX = 8 };
+    if (tested >= TESTED_MAX || seg->payload_cap < seg->payload_len || seg->ip_cap == 0)
+        return SF_CHECKSUM_UNTESTED;
+    bool known, ok = sf_segment_checksum_ok(seg, &known);
+    return !known ? SF_CHECKSUM_UNTESTED : ok ? SF_CHECKSUM_RIGHT : SF_CHECKSUM_WRONG;
+}
+
 void sf_count_checksum(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     struct sf_endpoint *snd = &flow->ep[seg->dir];
-    if (snd->checksums_tested >= CHECKSUMS_TESTED || seg->payload_cap < seg->payload_len)
-        return;
-    bool known;
-    bool ok = sf_segment_checksum_ok(seg, &known);
-    if (!known)
+    enum sf_checksum checksum = sf_count_test(seg, snd->checksums_tested);
+    if (checksum == SF_CHECKSUM_UNTESTED)
         return;
     snd->checksums_tested++;
-    if (!ok)
+    if (checksum == SF_CHECKSUM_WRONG)
         sf_note(t, flow, SF_ANOMALY_BAD_CHECKSUM, (int)seg->dir, seg->packet, 0);
 }
 

@@ -8,13 +8,14 @@
 
 /* A first octet says what follows. */
 enum { FORM_V4 = 4, FORM_V6 = 6, FORM_ANY = 0 };
-/* Flags beside the form, of a lone SYN; the last of any other connection. */
+/* Flags beside the form, of a lone SYN; the last two of any other connection. */
 enum {
     HAS_TIMESTAMP = 0x10,
     IS_FROM_1 = 0x20,
     IS_TESTED = 0x40,   /* its checksum was looked at, and right */
     HAS_PLACE = 0x80,   /* interface and VLANs follow */
     HAS_WAITING = 0x10, /* SYNs wait for the answer that tells whose they are */
+    IS_DIARY = 0x20,    /* neither a lone SYN nor packed: its segments */
     FORM_MASK = 0x0f,
 };
 enum { CHANGES_MAX = 64, NOTES_MAX = 32, SENT_MAX = 16 };
@@ -30,22 +31,33 @@ static unsigned form_of(const struct sf_flow_key *key)
     return key->scope.ip_version == 4 ? FORM_V4 : FORM_V6;
 }
 
+static size_t key_octets(unsigned form)
+{
+    const struct sf_flow_key *key = NULL;
+    size_t address = form == FORM_V4 ? 4 : 16;
+    return 2 * address + sizeof key->port + (form == FORM_ANY ? sizeof key->scope : 0);
+}
+
 static void pack_key(struct sf_packer *p, const struct sf_flow_key *key, unsigned form)
 {
-    size_t len = form == FORM_V4 ? 4 : 16;
-    sf_pack_octets(p, key->addr[0], len);
-    sf_pack_octets(p, key->addr[1], len);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        if (form == FORM_V4)
+            sf_pack_octets(p, key->addr[dir], 4);
+        else
+            sf_pack_octets(p, key->addr[dir], 16);
     sf_pack_octets(p, key->port, sizeof key->port);
     if (form == FORM_ANY)
         sf_pack_octets(p, &key->scope, sizeof key->scope);
 }
 
-static void unpack_key(struct sf_unpacker *u, unsigned form, struct sf_flow_key *key)
+static inline void unpack_key(struct sf_unpacker *u, unsigned form, struct sf_flow_key *key)
 {
-    size_t len = form == FORM_V4 ? 4 : 16;
     memset(key, 0, sizeof *key);
-    sf_unpack_octets(u, key->addr[0], len);
-    sf_unpack_octets(u, key->addr[1], len);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+        if (form == FORM_V4)
+            sf_unpack_octets(u, key->addr[dir], 4);
+        else
+            sf_unpack_octets(u, key->addr[dir], 16);
     sf_unpack_octets(u, key->port, sizeof key->port);
     key->scope.ip_version = (uint8_t)form;
     if (form == FORM_ANY)
@@ -55,14 +67,12 @@ static void unpack_key(struct sf_unpacker *u, unsigned form, struct sf_flow_key 
 bool sf_parcel_is(const void *wanted, const struct sf_parcel *parcel)
 {
     struct sf_flow_key key = sf_parcel_key(parcel);
-    return memcmp(&key, wanted, sizeof key) == 0;
+    return sf_flow_key_is(&key, wanted);
 }
 
 uint64_t sf_parcel_id(const struct sf_parcel *parcel)
 {
-    struct sf_flow_key key;
-    struct sf_unpacker u = {parcel->octets + 1};
-    unpack_key(&u, parcel->octets[0] & FORM_MASK, &key);
+    struct sf_unpacker u = {parcel->octets + 1 + key_octets(parcel->octets[0] & FORM_MASK)};
     return sf_unpack_number(&u);
 }
 
@@ -77,6 +87,26 @@ struct sf_flow_key sf_parcel_key(const struct sf_parcel *parcel)
 bool sf_parcel_has_waiting(const struct sf_parcel *parcel)
 {
     return parcel->octets[0] & HAS_WAITING;
+}
+
+bool sf_parcel_is_diary(const struct sf_parcel *parcel)
+{
+    return parcel->octets[0] & IS_DIARY;
+}
+
+void sf_parcel_head_pack(struct sf_packer *p, const struct sf_flow_key *key, uint64_t id)
+{
+    unsigned form = form_of(key);
+    sf_pack_octets(p, &(uint8_t){(uint8_t)(form | IS_DIARY)}, 1);
+    pack_key(p, key, form);
+    sf_pack_number(p, id);
+}
+
+const uint8_t *sf_parcel_content(const struct sf_parcel *parcel)
+{
+    struct sf_unpacker u = {parcel->octets + 1 + key_octets(parcel->octets[0] & FORM_MASK)};
+    sf_unpack_number(&u);
+    return u.at;
 }
 
 /* --- lone SYNs ------------------------------------------------------------------------------- */

@@ -16,6 +16,13 @@ struct sf_flow_key sf_parcel_key(const struct sf_parcel *parcel);
 /* Whether SYNs wait for the answer that tells whose they are. Not for lone SYNs. */
 bool sf_parcel_has_waiting(const struct sf_parcel *parcel);
 
+/* Whether it is a diary (diary.h). Not for lone SYNs. */
+bool sf_parcel_is_diary(const struct sf_parcel *parcel);
+
+/* What a diary's parcel begins with; sf_parcel_content() is what follows. */
+void sf_parcel_head_pack(struct sf_packer *packer, const struct sf_flow_key *key, uint64_t id);
+const uint8_t *sf_parcel_content(const struct sf_parcel *parcel);
+
 /* Whether a SYN says no more than sf_syn_pack() keeps. */
 bool sf_syn_is_plain(const struct sf_segment *seg);
 

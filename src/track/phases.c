@@ -84,10 +84,9 @@ static void process(struct sf_turn *turn)
     sf_steady_settle(flow);
 }
 
-void sf_turn_run(struct sf_turn *turn, struct sf_flow *flow, const struct sf_segment *seg,
-                 bool is_replay)
+void sf_turn_run(struct sf_turn *turn, struct sf_tracker *t, struct sf_flow *flow,
+                 const struct sf_segment *seg, bool is_replay)
 {
-    struct sf_tracker *t = turn->tracker;
     *turn = (struct sf_turn){.tracker = t,
                              .flow = flow,
                              .seg = seg,
@@ -118,6 +117,7 @@ void sf_turn_judgement(const struct sf_turn *turn, struct sf_judgement *out)
 
 void sf_flow_replay(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
-    struct sf_turn turn = {.tracker = t};
-    sf_turn_run(&turn, flow, seg, false);
+    struct sf_turn turn;
+    if (!flow->is_steady || !sf_steady_again(t, flow, seg))
+        sf_turn_run(&turn, t, flow, seg, false);
 }

@@ -1,10 +1,11 @@
-/* Connections that nothing touches rest, packed, on the shelf: lone SYNs as the facts of that
- * segment, others whole. What comes for one wakes it first, so that nobody else sees a difference.
- * Only the connections touched latest are in the table, unpacked. */
+/* Connections that nothing touches rest, packed, on the shelf: young ones as their segments
+ * (young.c), others whole. What comes for one wakes it first, so that nobody else sees a
+ * difference. Only the connections touched latest are in the table, unpacked. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "parcel.h"
+#include "young.h"
 
 enum {
     UNPACKED_MAX = 8192,  /* what the third level of most processors' caches holds */
@@ -24,7 +25,8 @@ static const enum sf_shelf_row row_of[] = {[SF_FLOWS_EMBRYONIC] = SF_SHELF_EMBRY
 static const enum sf_flow_list list_of[] = {[SF_SHELF_SYNS] = SF_FLOWS_EMBRYONIC,
                                             [SF_SHELF_EMBRYONIC] = SF_FLOWS_EMBRYONIC,
                                             [SF_SHELF_OPEN] = SF_FLOWS_OPEN,
-                                            [SF_SHELF_CLOSED] = SF_FLOWS_CLOSED};
+                                            [SF_SHELF_CLOSED] = SF_FLOWS_CLOSED,
+                                            [SF_SHELF_CLOSED_AT_REST] = SF_FLOWS_CLOSED};
 
 static size_t flow_octets(void)
 {
@@ -59,6 +61,8 @@ int sf_rest_init(struct sf_tracker *t)
                            options->update_interval_ns != 0;
     if (t->rests_when_silent)
         return 0;
+    t->keeps_diaries = !options->want_events && !sf_track_has_limits(t) &&
+                       options->slots->may_follow(options->slots->self);
     size_t best = options->shares > 1 ? UNPACKED_MAX / options->shares : UNPACKED_MAX;
     best = best < UNPACKED_LEAST ? UNPACKED_LEAST : best;
     t->unpacked_max = options->unpacked_max != 0 ? options->unpacked_max : best;
@@ -66,27 +70,11 @@ int sf_rest_init(struct sf_tracker *t)
     size_t bound = options->max_memory / 4 / flow_octets();
     if (options->max_memory != 0 && bound < t->unpacked_max)
         t->unpacked_max = bound == 0 ? 1 : bound;
+    t->diaries_from = options->unpacked_max != 0 ? 0 : 2 * t->unpacked_max;
     return 0;
 }
 
 /* --- waking ---------------------------------------------------------------------------------- */
-
-static struct sf_flow *wake_syn(struct sf_tracker *t, const struct sf_parcel *parcel)
-{
-    struct sf_segment seg;
-    bool is_tested;
-    uint64_t id = sf_syn_unpack(parcel, &seg, &is_tested);
-    sf_shelf_take(t->shelf, parcel);
-    t->totals.opened--; /* to be counted again below */
-    t->totals.opening--;
-    struct sf_flow *flow = sf_flow_open(t, &seg, id);
-    if (flow == NULL)
-        return NULL;
-    sf_flow_replay(t, flow, &seg);
-    flow->ep[seg.dir].checksums_tested = is_tested;
-    t->options.slots->show(t->options.slots->self, &seg, &flow->view);
-    return flow;
-}
 
 static struct sf_flow *wake_flow(struct sf_tracker *t, const struct sf_parcel *parcel,
                                  const struct sf_slot_keeper *slots)
@@ -101,10 +89,9 @@ static struct sf_flow *wake_flow(struct sf_tracker *t, const struct sf_parcel *p
 
 static struct sf_flow *wake(struct sf_tracker *t, const struct sf_parcel *parcel)
 {
-    enum sf_shelf_row row = parcel->row;
-    enum sf_flow_list list = list_of[row];
+    enum sf_flow_list list = list_of[parcel->row];
     struct sf_flow *flow =
-        row == SF_SHELF_SYNS ? wake_syn(t, parcel) : wake_flow(t, parcel, t->options.slots);
+        sf_young_is(parcel) ? sf_young_wake(t, parcel) : wake_flow(t, parcel, t->options.slots);
     if (flow == NULL)
         return NULL;
     flow->touched_ns = parcel->ns;
@@ -112,7 +99,7 @@ static struct sf_flow *wake(struct sf_tracker *t, const struct sf_parcel *parcel
         flow->told_packet = flow->last_packet;
         sf_track_wake_later(t, flow);
     }
-    if (is_in_order(t, list))
+    if (is_in_order(t, list) && t->last == NULL)
         sf_flow_table_place(t->table, flow, list);
     else
         sf_flow_table_touch(t->table, flow, list);
@@ -125,6 +112,18 @@ struct sf_flow *sf_rest_wake_key(struct sf_tracker *t, const struct sf_flow_key 
     return sf_shelf_find(t->shelf, hash, sf_parcel_is, key, &parcel) ? wake(t, &parcel) : NULL;
 }
 
+struct sf_flow *sf_rest_wake_for(struct sf_tracker *t, const struct sf_segment *seg, bool *is_noted)
+{
+    struct sf_parcel parcel;
+    if (!sf_shelf_find(t->shelf, seg->hash, sf_parcel_is, &seg->key, &parcel))
+        return NULL;
+    if (is_noted != NULL && sf_young_follow(t, seg, &parcel)) {
+        *is_noted = true;
+        return NULL;
+    }
+    return wake(t, &parcel);
+}
+
 void sf_rest_dispose(struct sf_tracker *t)
 {
     struct sf_parcel parcel;
@@ -133,6 +132,10 @@ void sf_rest_dispose(struct sf_tracker *t)
     /* What a parcel holds by address is given back like that of any connection. */
     for (int row = SF_SHELF_EMBRYONIC; row < SF_SHELF_ROW_COUNT; row++)
         while (sf_shelf_oldest(t->shelf, (enum sf_shelf_row)row, &parcel)) {
+            if (sf_young_is(&parcel)) {
+                sf_shelf_take(t->shelf, &parcel);
+                continue;
+            }
             struct sf_flow *flow = wake_flow(t, &parcel, NULL);
             if (flow == NULL)
                 continue;
@@ -144,41 +147,6 @@ void sf_rest_dispose(struct sf_tracker *t)
 }
 
 /* --- going to rest --------------------------------------------------------------------------- */
-
-/* A connection on the same key left the table just now: the views' slot passes on. */
-static bool is_just_finished(const struct sf_tracker *t, const struct sf_segment *seg)
-{
-    for (const struct sf_flow *flow = t->leaving.first; flow != NULL; flow = flow->next_queued)
-        if (flow->hash == seg->hash)
-            return true;
-    return false;
-}
-
-bool sf_rest_wait(struct sf_tracker *t, const struct sf_segment *seg)
-{
-    const struct sf_slot_keeper *slots = t->options.slots;
-    if (slots == NULL || t->rests_when_silent || t->options.want_events || !sf_syn_is_plain(seg) ||
-        is_just_finished(t, seg) || !slots->may_wait(slots->self, seg))
-        return false;
-    bool is_known, is_right = sf_segment_checksum_ok(seg, &is_known);
-    if (is_known && !is_right)
-        return false; /* to be noted while its octets are here */
-    uint8_t octets[128];
-    struct sf_packer packer = {octets, octets + sizeof octets, false};
-    sf_syn_pack(&packer, seg, sf_track_peek_id(t), t->now_ns, is_known);
-    struct sf_parcel parcel = {.row = SF_SHELF_SYNS,
-                               .hash = seg->hash,
-                               .packet = seg->packet,
-                               .ns = t->now_ns,
-                               .octets = octets,
-                               .len = (size_t)(packer.at - octets)};
-    if (sf_shelf_put(t->shelf, &parcel) != 0)
-        return false;
-    sf_track_new_id(t);
-    t->totals.opened++;
-    t->totals.opening++;
-    return true;
-}
 
 /* Out of its order a parcel would be reported late: such a connection stays. */
 static bool pack(struct sf_tracker *t, struct sf_flow *flow, enum sf_flow_list list)
@@ -304,6 +272,8 @@ bool sf_rest_oldest(const struct sf_tracker *t, enum sf_flow_list list, struct s
     take_older(t, row_of[list], out);
     if (list == SF_FLOWS_EMBRYONIC)
         take_older(t, SF_SHELF_SYNS, out);
+    if (list == SF_FLOWS_CLOSED)
+        take_older(t, SF_SHELF_CLOSED_AT_REST, out);
     return out->touched_ns != INT64_MAX;
 }
 

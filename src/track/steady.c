@@ -75,7 +75,7 @@ static bool fits_ack(const struct step *step)
 
 /* Locates the segment. False when the phases must look at it. One that was captured before does not
  * come so far: its octets, or what it acknowledges, are not new. */
-static bool begin(struct step *step)
+SF_INLINE bool begin(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     const struct sf_endpoint *snd = step->snd, *rcv = step->rcv;
@@ -99,7 +99,7 @@ static uint64_t outstanding(const struct sf_endpoint *snd)
     return snd->snd_nxt > una ? (uint64_t)(snd->snd_nxt - una) : 0;
 }
 
-static void take_data(struct step *step)
+SF_INLINE void take_data(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     struct sf_flow *flow = step->flow;
@@ -131,7 +131,7 @@ static void take_data(struct step *step)
 }
 
 /* Returns the round-trip sample that the ACK gives, or SF_NS_UNKNOWN. */
-static sf_ns take_ack(struct step *step)
+SF_INLINE sf_ns take_ack(struct step *step)
 {
     struct sf_endpoint *rcv = step->rcv;
     sf_ns rtt = sf_sent_acknowledge(rcv, step->ack, step->seg->ts_ns);
@@ -145,7 +145,7 @@ static sf_ns take_ack(struct step *step)
     return rtt;
 }
 
-static void take_timestamps(struct step *step)
+SF_INLINE void take_timestamps(struct step *step)
 {
     struct sf_endpoint *snd = step->snd;
     uint32_t echoed = step->seg->options.ts_ecr;
@@ -158,7 +158,7 @@ static void take_timestamps(struct step *step)
     snd->has_ts_echoed = true;
 }
 
-static void take_window(struct step *step)
+SF_INLINE void take_window(struct step *step)
 {
     struct sf_endpoint *snd = step->snd, *rcv = step->rcv;
     bool is_other =
@@ -171,7 +171,7 @@ static void take_window(struct step *step)
         rcv->right_edge = edge;
 }
 
-static void count(struct step *step)
+SF_INLINE void count(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     struct sf_endpoint *snd = step->snd, *rcv = step->rcv;
@@ -185,7 +185,7 @@ static void count(struct step *step)
     rcv->unheard = (struct sf_unheard){0};
 }
 
-static void remember(struct step *step)
+SF_INLINE void remember(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     struct sf_endpoint *snd = step->snd;
@@ -197,8 +197,8 @@ static void remember(struct step *step)
     step->flow->last_dir = (uint8_t)seg->dir;
 }
 
-bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
-                       struct sf_judgement *out)
+SF_INLINE bool take(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
+                    struct sf_judgement *out)
 {
     struct step step = {.tracker = t,
                         .seg = seg,
@@ -228,4 +228,16 @@ bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct 
                                      .in_flight = outstanding(step.snd),
                                      .t_ns = seg->ts_ns - flow->first_ns};
     return true;
+}
+
+bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
+                       struct sf_judgement *out)
+{
+    return take(t, flow, seg, out);
+}
+
+SF_APART bool sf_steady_again(struct sf_tracker *t, struct sf_flow *flow,
+                              const struct sf_segment *seg)
+{
+    return take(t, flow, seg, NULL);
 }

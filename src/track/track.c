@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "track_internal.h"
+#include "young.h"
 
 struct sf_tracker *sf_tracker_new(const struct sf_track_options *options)
 {
@@ -211,9 +212,9 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
     sf_note(t, flow, SF_ANOMALY_PORT_REUSED, SF_EITHER_END, first->packet, 0);
     if (pending == NULL)
         return flow;
-    struct sf_turn turn = {.tracker = t};
+    struct sf_turn turn;
     for (unsigned i = 0; i < pending->count; i++)
-        sf_turn_run(&turn, flow, &pending->segments[i], true);
+        sf_turn_run(&turn, t, flow, &pending->segments[i], true);
     free(pending->segments);
     free(pending);
     return flow;
@@ -303,17 +304,19 @@ static void judge_lone_syn(const struct sf_tracker *t, const struct sf_segment *
 static void **take_turn(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
                         bool waits, struct sf_judgement *out)
 {
-    struct sf_turn turn = {.tracker = t, .rtt_ns = SF_NS_UNKNOWN};
+    struct sf_turn turn;
     void **slot = flow->is_tomb ? NULL : &flow->view;
     t->totals.late_segments += flow->is_tomb;
     if (waits || flow->is_tomb) {
-        turn.flow = flow;
-        turn.seg = seg;
-        turn.dir = seg->dir;
-        turn.snd = &flow->ep[seg->dir];
-        turn.rcv = &flow->ep[sf_dir_other(seg->dir)];
+        turn = (struct sf_turn){.tracker = t,
+                                .flow = flow,
+                                .seg = seg,
+                                .snd = &flow->ep[seg->dir],
+                                .rcv = &flow->ep[sf_dir_other(seg->dir)],
+                                .dir = seg->dir,
+                                .rtt_ns = SF_NS_UNKNOWN};
     } else {
-        sf_turn_run(&turn, flow, seg, false);
+        sf_turn_run(&turn, t, flow, seg, false);
     }
     if (out == NULL)
         return slot;
@@ -328,7 +331,7 @@ SF_APART static void **take_unsteady(struct sf_tracker *t, struct sf_flow *flow,
                                      const struct sf_segment *seg, struct sf_judgement *out)
 {
     bool waits = false;
-    if (flow == NULL && sf_rest_wait(t, seg)) {
+    if (flow == NULL && sf_young_wait(t, seg)) {
         judge_lone_syn(t, seg, out);
         sf_leave_evict(t);
         return NULL;
@@ -355,7 +358,12 @@ void **sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     t->now_packet = seg->packet;
     sf_leave_advance(t, seg->ts_ns);
     t->event_ns = seg->ts_ns;
-    struct sf_flow *flow = sf_rest_find(t, &seg->key, seg->hash);
+    struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
+    bool is_noted = false;
+    if (flow == NULL)
+        flow = sf_rest_wake_for(t, seg, out == NULL ? &is_noted : NULL);
+    if (is_noted)
+        return NULL;
     if (flow == NULL || !flow->is_steady || !sf_steady_segment(t, flow, seg, out))
         return take_unsteady(t, flow, seg, out);
     if (sf_track_has_limits(t))

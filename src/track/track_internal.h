@@ -91,6 +91,8 @@ struct sf_tracker {
     struct sf_shelf *shelf; /* connections that rest: rest.c */
     size_t unpacked_max;    /* 0: none rests because there are many */
     bool rests_when_silent; /* live */
+    bool keeps_diaries;     /* young.c, */
+    size_t diaries_from;    /* when so many are open */
     struct sf_last *last;   /* once the input is over: what is to be reported yet */
     size_t last_at, last_count;
     sf_ns due_ns;        /* until then no connection ends by the clock; UNKNOWN: to be worked out */
@@ -272,6 +274,9 @@ void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset en
 uint64_t sf_duplicate_print(const struct sf_segment *seg);
 void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print);
 void sf_count_segment(struct sf_turn *turn); /* count.c: what needs no judgement */
+/* Whether a segment's checksum is right, when `tested` of its end have been tested before. */
+enum sf_checksum { SF_CHECKSUM_UNTESTED, SF_CHECKSUM_RIGHT, SF_CHECKSUM_WRONG };
+enum sf_checksum sf_count_test(const struct sf_segment *seg, unsigned tested);
 /* Its pieces that need no turn: times and packet numbers; the first segments' checksums. */
 void sf_count_time(struct sf_flow *flow, struct sf_endpoint *snd, const struct sf_segment *seg);
 void sf_count_checksum(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg);
@@ -315,6 +320,8 @@ void sf_steady_settle(struct sf_flow *flow);
  * nothing and returns false because the segment needs them. `out` may be NULL. */
 bool sf_steady_segment(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
                        struct sf_judgement *out);
+/* The same for one that came earlier. */
+bool sf_steady_again(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg);
 
 /* --- departure.c: connections that left the table ------------------------------------------------
  */
@@ -356,8 +363,8 @@ bool sf_track_has_limits(const struct sf_tracker *tracker);
  */
 
 /* Runs the segment through the phases; *turn then says what was found. */
-void sf_turn_run(struct sf_turn *turn, struct sf_flow *flow, const struct sf_segment *seg,
-                 bool is_replay);
+void sf_turn_run(struct sf_turn *turn, struct sf_tracker *tracker, struct sf_flow *flow,
+                 const struct sf_segment *seg, bool is_replay);
 void sf_turn_judgement(const struct sf_turn *turn, struct sf_judgement *out);
 /* The same for a segment that came earlier. */
 void sf_flow_replay(struct sf_tracker *tracker, struct sf_flow *flow, const struct sf_segment *seg);
@@ -405,8 +412,10 @@ static inline struct sf_flow *sf_rest_find(struct sf_tracker *tracker,
     return flow != NULL ? flow : sf_rest_wake_key(tracker, key, hash);
 }
 
-/* Puts a SYN that would open a connection aside, under the next id. False when it cannot wait. */
-bool sf_rest_wait(struct sf_tracker *tracker, const struct sf_segment *seg);
+/* The same for a segment; but when that was noted for later, which needs `is_noted` to be told,
+ * then it says so and there is no connection. */
+struct sf_flow *sf_rest_wake_for(struct sf_tracker *tracker, const struct sf_segment *seg,
+                                 bool *is_noted);
 
 /* Packs a connection that was touched longest ago, when too many are unpacked. No pointer to a
  * connection of the table may be in use. */

@@ -180,6 +180,13 @@ static bool may_wait(const void *self, const struct sf_segment *seg)
            !sf_wire_recall(views, &seg->key, &past);
 }
 
+/* Rows come when their connection's next segment does. */
+static bool may_follow(const void *self)
+{
+    const struct sf_views *views = self;
+    return !views->options.zeek_rows;
+}
+
 static void show(void *self, const struct sf_segment *seg, void **slot)
 {
     sf_views_segment(self, seg, slot);
@@ -187,5 +194,5 @@ static void show(void *self, const struct sf_segment *seg, void **slot)
 
 struct sf_slot_keeper sf_views_keeper(struct sf_views *views)
 {
-    return (struct sf_slot_keeper){views, may_wait, show, pack, unpack};
+    return (struct sf_slot_keeper){views, may_wait, may_follow, show, pack, unpack};
 }

@@ -26,8 +26,9 @@ struct variant {
     bool is_swapped;                           /* each end takes the other's place in the key */
     sf_ns later_ns;
     bool has_ticks, has_events;
-    bool is_packed;   /* what nothing touches is packed at once, in place of after thousands */
-    unsigned ignored; /* streams, 1 << enum stream */
+    bool is_packed;    /* what nothing touches is packed at once, in place of after thousands */
+    bool is_told_late; /* nobody asks what is found of a segment: it may be noted for later */
+    unsigned ignored;  /* streams, 1 << enum stream */
 };
 
 static const struct variant variants[] = {
@@ -46,6 +47,10 @@ static const struct variant variants[] = {
     {.name = "packed", .is_packed = true, .has_events = true},
     /* Lone SYNs wait as well: neither events nor labels are to be told at once. */
     {.name = "packed, without events", .is_packed = true, .ignored = 1u << LABELS},
+    {.name = "as diaries",
+     .is_packed = true,
+     .is_told_late = true,
+     .ignored = 1u << LABELS | 1u << SEGMENTS},
 };
 
 /* --- what is told of a connection ------------------------------------------------------------- */
@@ -184,7 +189,8 @@ static struct sf_segment vary(const struct run *run, const struct program *progr
     uint32_t snd = program->bases[step->flow][from] + variant->add[step->flow][from];
     uint32_t rcv = program->bases[step->flow][to] + variant->add[step->flow][to];
     seg.seq.n += snd;
-    seg.ack.n += rcv;
+    if (!program_is_lone_syn(seg.flags))
+        seg.ack.n += rcv;
     for (unsigned i = 0; i < seg.options.sack_count; i++) {
         seg.options.sack[i].begin.n += rcv;
         seg.options.sack[i].end.n += rcv;
@@ -204,6 +210,10 @@ static void take_segment(struct run *run, const struct sf_segment *seg)
     sf_tracker_prefetch_place(run->tracker, seg);
     const struct sf_flow *flow = sf_tracker_prefetch_flow(run->tracker, seg);
     sf_tracker_prefetch_parts(run->tracker, flow, seg);
+    if (run->variant->is_told_late) {
+        sf_views_segment(run->views, seg, sf_tracker_segment(run->tracker, seg, NULL));
+        return;
+    }
     void **slot = sf_tracker_segment(run->tracker, seg, &judgement);
     INVARIANT(judgement.conn >= 1, "judgement");
     /* A lone SYN that waits is shown to the views later. */
@@ -248,8 +258,9 @@ static struct story run_variant(const struct program *program, const struct vari
 {
     struct sf_track_options options = program->options;
     options.want_events = variant->has_events;
-    struct sf_view_options view_options = {
-        .zeek = true, .zeek_rows = true, .wireshark_labels = !(variant->ignored & 1u << LABELS)};
+    struct sf_view_options view_options = {.zeek = true,
+                                           .zeek_rows = !variant->is_told_late,
+                                           .wireshark_labels = !(variant->ignored & 1u << LABELS)};
     struct sf_views *views = sf_views_new(&view_options);
     if (views == NULL)
         abort();

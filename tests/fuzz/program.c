@@ -49,7 +49,7 @@ struct end {
     uint32_t iss, nxt, una; /* relative numbers */
     uint32_t last_ack;
     uint16_t ip_id;
-    uint32_t ts_val;
+    uint32_t ts_val, ts_sent; /* the next, the latest */
 };
 
 struct flow_model {
@@ -142,7 +142,8 @@ static void set_options(struct sf_segment *seg, struct end *snd, const struct en
     if (has_timestamps) {
         options->present |= SF_OPT_HAS_TIMESTAMPS;
         options->ts_val = snd->ts_val + ((chosen & 0x40) ? (uint32_t)-10 : 0);
-        options->ts_ecr = rcv->ts_val;
+        options->ts_ecr = program_is_lone_syn(seg->flags) ? 0 : rcv->ts_sent;
+        snd->ts_sent = options->ts_val;
         snd->ts_val += 1 + (chosen & 3u);
     }
     if (!(seg->flags & SF_TH_SYN))
@@ -163,11 +164,12 @@ static struct sf_segment segment_of(struct writer *w, const struct choice *c, un
     struct flow_model *model = &w->flows[flow];
     enum sf_dir dir = c->who & 1 ? SF_FROM_1 : SF_FROM_0;
     struct end *snd = &model->end[dir], *rcv = &model->end[sf_dir_other(dir)];
+    uint32_t ack = program_is_lone_syn(flags) ? 0 : acknowledgement_of(snd, rcv, c->ack);
     struct sf_segment seg = {.dir = dir,
                              .hash = flow,
                              .ts_ns = w->now_ns,
                              .seq = sf_seq_of(sequence_of(snd, c->seq)),
-                             .ack = sf_seq_of(acknowledgement_of(snd, rcv, c->ack)),
+                             .ack = sf_seq_of(ack),
                              .flags = (uint16_t)flags,
                              .window = windows[c->length >> 4],
                              .payload_len = payload,

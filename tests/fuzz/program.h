@@ -3,6 +3,7 @@
 #ifndef SYNFIN_TESTS_PROGRAM_H
 #define SYNFIN_TESTS_PROGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,12 @@ struct program {
     size_t count;
     struct program_step steps[PROGRAM_STEPS];
 };
+
+/* A SYN that answers nothing: what it would acknowledge or echo is 0, as it is everywhere. */
+static inline bool program_is_lone_syn(unsigned flags)
+{
+    return (flags & (SF_TH_SYN | SF_TH_ACK)) == SF_TH_SYN;
+}
 
 void program_read(struct program *out, const uint8_t *data, size_t size);
 
