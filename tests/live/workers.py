@@ -11,6 +11,7 @@ import lab
 import load
 
 PACKETS = 6000
+TRIES = 3
 MTU = 3000  # of the link: tunnels and tags come on top of full segments
 ETHERNET, VLAN, IPV4, IPV6, TCP, UDP, ICMP, GRE, FRAGMENT = 14, 0x8100, 0x800, 0x86dd, 6, 17, 1, 47, 44
 ROUTER = bytes([10, 99, 0, 1])
@@ -188,8 +189,8 @@ def busy_threads(watch):
                   reverse=True)
 
 
-def check_load(host, synfin, traffic):
-    """At top speed two workers share the work, and nothing is lost or split."""
+def play_load(host, synfin, traffic):
+    """At top speed nothing is lost or split. Nanoseconds that the two busiest threads have run."""
     watch = lab.Watch(host, synfin, "-j", "2")
     sent = traffic.play_all(host, "--topspeed")
     watch.settle()
@@ -198,10 +199,21 @@ def check_load(host, synfin, traffic):
     print(f"top speed: took {end['packets']}, dropped {end['dropped']}; two threads ran "
           f"{first / 1e6:.0f} and {second / 1e6:.0f} ms")
     lab.check("packets taken and dropped", end["packets"] + end["dropped"], sent)
-    assert second > first / 4, "one worker did it all"
     check_numbers(watch, end)
     if end["dropped"] == 0:
         lab.check("connections", end["connections"], traffic.truth["connections"])
+    return first, second
+
+
+def check_load(host, synfin, traffic):
+    """Two workers share the work. What the kernel does between sender and receiver is charged to
+    the thread that it interrupts, sometimes to one of them three times its own work: another try
+    tells that from a worker that does it all each time."""
+    for _ in range(TRIES):
+        first, second = play_load(host, synfin, traffic)
+        if second > first / 4:
+            return
+    raise AssertionError("one worker did it all")
 
 
 def check_limit(host, synfin, traffic):
