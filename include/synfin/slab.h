@@ -3,6 +3,7 @@
 #ifndef SYNFIN_SLAB_H
 #define SYNFIN_SLAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct sf_slab {
     struct sf_slab_piece *full;        /* the others */
     struct sf_slab_piece *empty;       /* a roomy one with all blocks back, or NULL */
     size_t piece_count;
+    bool is_cold;
 };
 
 enum {
@@ -28,6 +30,11 @@ enum {
 
 /* Makes an empty one of blocks of at least so many octets, at most SF_SLAB_ROOM. */
 void sf_slab_init(struct sf_slab *slab, size_t octets);
+
+/* The same of blocks that are written once and read once or twice, so that huge pages would save
+ * nothing: touched for the first time they can cost several times what small ones do, where a
+ * hypervisor has taken back what was free. */
+void sf_slab_init_cold(struct sf_slab *slab, size_t octets);
 
 /* A block of any content; NULL without memory. Blocks of whole cache lines begin at one, others are
  * aligned as by malloc(). */

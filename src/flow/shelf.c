@@ -130,7 +130,7 @@ struct sf_shelf *sf_shelf_new(unsigned loose_rows)
     if (shelf == NULL)
         return NULL;
     shelf->free_index = 1;
-    sf_slab_init(&shelf->slab, CHUNK_OCTETS);
+    sf_slab_init_cold(&shelf->slab, CHUNK_OCTETS);
     for (unsigned row = 0; row < SF_SHELF_ROW_COUNT; row++) {
         shelf->rows[row].newest_ns = SF_NS_UNKNOWN;
         shelf->rows[row].is_loose = loose_rows >> row & 1;

@@ -67,6 +67,12 @@ void sf_slab_init(struct sf_slab *slab, size_t octets)
         rounded_up(sizeof(struct sf_slab_piece) + blocks * slab->block_octets, SF_CACHE_LINE);
 }
 
+void sf_slab_init_cold(struct sf_slab *slab, size_t octets)
+{
+    sf_slab_init(slab, octets);
+    slab->is_cold = true;
+}
+
 static void chain(struct sf_slab_piece **list, struct sf_slab_piece *piece)
 {
     piece->previous = NULL;
@@ -93,7 +99,7 @@ static struct sf_slab_piece *add_piece(struct sf_slab *slab)
         return NULL;
     if (is_first)
         slab->first = piece;
-    else
+    else if (!slab->is_cold)
         prefer_huge_pages(piece, octets); /* before it is touched: then it is too late */
     *piece = (struct sf_slab_piece){.blocks = (octets - sizeof *piece) / slab->block_octets};
     slab->piece_count++;
