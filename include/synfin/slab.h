@@ -20,7 +20,7 @@ struct sf_slab {
     struct sf_slab_piece *full;        /* the others */
     struct sf_slab_piece *empty;       /* a roomy one with all blocks back, or NULL */
     size_t piece_count;
-    bool is_cold;
+    bool is_cold; /* no huge pages */
 };
 
 enum {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "parcel.h"
+
 enum marks { OPENER = 1, ANSWERED = 2, ESTABLISHED = 4, FIN_OF_0 = 8, FIN_OF_1 = 16 };
 
 /* Beside the eight lowest flags. */
@@ -92,11 +94,10 @@ static bool is_plain(const struct sf_diary *diary, const struct sf_segment *seg)
 
 static bool may_answer(const struct sf_diary *diary, const struct sf_segment *seg)
 {
-    const unsigned usual = SF_OPT_HAS_MSS | SF_OPT_HAS_WSCALE | SF_OPT_HAS_SACK_PERMITTED |
-                           SF_OPT_HAS_TIMESTAMPS | SF_OPT_HAS_MD5;
     return !(diary->marks & ANSWERED) && seg->dir != opener_of(diary) &&
            !(seg->flags & (SF_TH_FIN | SF_TH_PSH)) && seg->payload_len == 0 &&
-           (seg->options.present & ~usual) == 0 && headers_of(seg) <= UINT8_MAX &&
+           (seg->options.present & ~(unsigned)SF_SYN_OPTIONS) == 0 &&
+           headers_of(seg) <= UINT8_MAX &&
            (!has_timestamps(seg) || seg->options.ts_ecr == diary->ts_val[opener_of(diary)]) &&
            seg->ack.n == diary->next[opener_of(diary)];
 }

@@ -131,13 +131,12 @@ _Static_assert(sizeof(struct place) == 8, "packed as octets");
 
 bool sf_syn_is_plain(const struct sf_segment *seg)
 {
-    const unsigned usual = SF_OPT_HAS_MSS | SF_OPT_HAS_WSCALE | SF_OPT_HAS_SACK_PERMITTED |
-                           SF_OPT_HAS_TIMESTAMPS | SF_OPT_HAS_MD5;
     bool echoes_time = sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS) && seg->options.ts_ecr != 0;
     return (seg->flags & ~(unsigned)(SF_TH_ECE | SF_TH_CWR)) == SF_TH_SYN &&
            seg->payload_len == 0 && seg->payload_beyond_frame == 0 && !seg->from_fragments &&
            !seg->length_guessed && seg->tunnel_count == 0 && seg->urgent == 0 && seg->ack.n == 0 &&
-           (seg->options.present & ~usual) == 0 && !echoes_time && seg->ip_bytes <= UINT8_MAX;
+           (seg->options.present & ~(unsigned)SF_SYN_OPTIONS) == 0 && !echoes_time &&
+           seg->ip_bytes <= UINT8_MAX;
 }
 
 void sf_syn_pack(struct sf_packer *p, const struct sf_segment *seg, uint64_t id, sf_ns now,

@@ -23,6 +23,12 @@ bool sf_parcel_is_diary(const struct sf_parcel *parcel);
 void sf_parcel_head_pack(struct sf_packer *packer, const struct sf_flow_key *key, uint64_t id);
 const uint8_t *sf_parcel_content(const struct sf_parcel *parcel);
 
+/* Options that a SYN or its answer may have to be plain. */
+enum {
+    SF_SYN_OPTIONS = SF_OPT_HAS_MSS | SF_OPT_HAS_WSCALE | SF_OPT_HAS_SACK_PERMITTED |
+                     SF_OPT_HAS_TIMESTAMPS | SF_OPT_HAS_MD5
+};
+
 /* Whether a SYN says no more than sf_syn_pack() keeps. */
 bool sf_syn_is_plain(const struct sf_segment *seg);
 

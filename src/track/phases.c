@@ -87,14 +87,7 @@ static void process(struct sf_turn *turn)
 void sf_turn_run(struct sf_turn *turn, struct sf_tracker *t, struct sf_flow *flow,
                  const struct sf_segment *seg, bool is_replay)
 {
-    *turn = (struct sf_turn){.tracker = t,
-                             .flow = flow,
-                             .seg = seg,
-                             .snd = &flow->ep[seg->dir],
-                             .rcv = &flow->ep[sf_dir_other(seg->dir)],
-                             .dir = seg->dir,
-                             .is_replay = is_replay,
-                             .rtt_ns = SF_NS_UNKNOWN};
+    sf_turn_begin(turn, t, flow, seg, is_replay);
     process(turn);
 }
 

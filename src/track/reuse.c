@@ -143,13 +143,8 @@ void sf_reuse_absorb(struct sf_tracker *t, struct sf_flow *flow)
     flow->pending = NULL;
     for (unsigned i = 0; i < pending->count; i++) {
         const struct sf_segment *seg = &pending->segments[i];
-        struct sf_turn turn = {.tracker = t,
-                               .flow = flow,
-                               .seg = seg,
-                               .snd = &flow->ep[seg->dir],
-                               .rcv = &flow->ep[sf_dir_other(seg->dir)],
-                               .dir = seg->dir,
-                               .is_replay = true};
+        struct sf_turn turn;
+        sf_turn_begin(&turn, t, flow, seg, true);
         uint64_t last = flow->last_packet;
         sf_count_segment(&turn);
         if (last > flow->last_packet)

@@ -75,7 +75,7 @@ static bool fits_ack(const struct step *step)
 
 /* Locates the segment. False when the phases must look at it. One that was captured before does not
  * come so far: its octets, or what it acknowledges, are not new. */
-SF_INLINE bool begin(struct step *step)
+static bool begin(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     const struct sf_endpoint *snd = step->snd, *rcv = step->rcv;
@@ -99,7 +99,7 @@ static uint64_t outstanding(const struct sf_endpoint *snd)
     return snd->snd_nxt > una ? (uint64_t)(snd->snd_nxt - una) : 0;
 }
 
-SF_INLINE void take_data(struct step *step)
+static void take_data(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     struct sf_flow *flow = step->flow;
@@ -131,7 +131,7 @@ SF_INLINE void take_data(struct step *step)
 }
 
 /* Returns the round-trip sample that the ACK gives, or SF_NS_UNKNOWN. */
-SF_INLINE sf_ns take_ack(struct step *step)
+static sf_ns take_ack(struct step *step)
 {
     struct sf_endpoint *rcv = step->rcv;
     sf_ns rtt = sf_sent_acknowledge(rcv, step->ack, step->seg->ts_ns);
@@ -145,7 +145,7 @@ SF_INLINE sf_ns take_ack(struct step *step)
     return rtt;
 }
 
-SF_INLINE void take_timestamps(struct step *step)
+static void take_timestamps(struct step *step)
 {
     struct sf_endpoint *snd = step->snd;
     uint32_t echoed = step->seg->options.ts_ecr;
@@ -158,7 +158,7 @@ SF_INLINE void take_timestamps(struct step *step)
     snd->has_ts_echoed = true;
 }
 
-SF_INLINE void take_window(struct step *step)
+static void take_window(struct step *step)
 {
     struct sf_endpoint *snd = step->snd, *rcv = step->rcv;
     bool is_other =
@@ -171,7 +171,7 @@ SF_INLINE void take_window(struct step *step)
         rcv->right_edge = edge;
 }
 
-SF_INLINE void count(struct step *step)
+static void count(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     struct sf_endpoint *snd = step->snd, *rcv = step->rcv;
@@ -185,7 +185,7 @@ SF_INLINE void count(struct step *step)
     rcv->unheard = (struct sf_unheard){0};
 }
 
-SF_INLINE void remember(struct step *step)
+static void remember(struct step *step)
 {
     const struct sf_segment *seg = step->seg;
     struct sf_endpoint *snd = step->snd;
@@ -197,6 +197,7 @@ SF_INLINE void remember(struct step *step)
     step->flow->last_dir = (uint8_t)seg->dir;
 }
 
+/* Made twice: what each packet goes through becomes a part of its only caller. */
 SF_INLINE bool take(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
                     struct sf_judgement *out)
 {

@@ -307,17 +307,10 @@ static void **take_turn(struct sf_tracker *t, struct sf_flow *flow, const struct
     struct sf_turn turn;
     void **slot = flow->is_tomb ? NULL : &flow->view;
     t->totals.late_segments += flow->is_tomb;
-    if (waits || flow->is_tomb) {
-        turn = (struct sf_turn){.tracker = t,
-                                .flow = flow,
-                                .seg = seg,
-                                .snd = &flow->ep[seg->dir],
-                                .rcv = &flow->ep[sf_dir_other(seg->dir)],
-                                .dir = seg->dir,
-                                .rtt_ns = SF_NS_UNKNOWN};
-    } else {
+    if (waits || flow->is_tomb)
+        sf_turn_begin(&turn, t, flow, seg, false);
+    else
         sf_turn_run(&turn, t, flow, seg, false);
-    }
     if (out == NULL)
         return slot;
     sf_turn_judgement(&turn, out);
@@ -359,11 +352,12 @@ void **sf_tracker_segment(struct sf_tracker *t, const struct sf_segment *seg,
     sf_leave_advance(t, seg->ts_ns);
     t->event_ns = seg->ts_ns;
     struct sf_flow *flow = sf_flow_table_find(t->table, &seg->key, seg->hash);
-    bool is_noted = false;
-    if (flow == NULL)
+    if (flow == NULL) {
+        bool is_noted = false;
         flow = sf_rest_wake_for(t, seg, out == NULL ? &is_noted : NULL);
-    if (is_noted)
-        return NULL;
+        if (is_noted)
+            return NULL;
+    }
     if (flow == NULL || !flow->is_steady || !sf_steady_segment(t, flow, seg, out))
         return take_unsteady(t, flow, seg, out);
     if (sf_track_has_limits(t))

@@ -141,6 +141,19 @@ struct sf_turn {
     sf_ns idle_ns; /* since the sender's packet before, 0: none */
 };
 
+static inline void sf_turn_begin(struct sf_turn *turn, struct sf_tracker *tracker,
+                                 struct sf_flow *flow, const struct sf_segment *seg, bool is_replay)
+{
+    *turn = (struct sf_turn){.tracker = tracker,
+                             .flow = flow,
+                             .seg = seg,
+                             .snd = &flow->ep[seg->dir],
+                             .rcv = &flow->ep[sf_dir_other(seg->dir)],
+                             .dir = seg->dir,
+                             .is_replay = is_replay,
+                             .rtt_ns = SF_NS_UNKNOWN};
+}
+
 /* Puts the flow at the newest end of a list of the table. Not its packet's time counts but the
  * tracker's, which never goes back: when it expires depends on no other flow of the list. */
 static inline void sf_flow_touch(struct sf_tracker *tracker, struct sf_flow *flow,

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "field_text.h"
 #include "fuzz.h"
 #include "invariant.h"
 #include "program.h"
 #include "synfin/view.h"
+#include "told.h"
 
 /* What was told. Ticks may end a connection earlier, so records stand apart from segments. */
 enum stream { RECORDS, SEGMENTS, VIEWS, LABELS, STREAM_COUNT };
@@ -66,23 +66,6 @@ static bool is_of_variant(const struct sf_field *field)
     return false;
 }
 
-static void tell_lists(struct sf_buffer *told, const struct sf_record *record)
-{
-    for (size_t i = 0; i < record->timeline_count; i++) {
-        const struct sf_timeline_entry *e = &record->timeline[i];
-        sf_put_format(told, "%llu %lld %d %d-%d %d %s\n", (unsigned long long)e->packet,
-                      (long long)e->t_ns, (int)e->end, (int)e->from, (int)e->to, e->proved,
-                      sf_cause_name(e->cause));
-    }
-    for (size_t i = 0; i < record->anomaly_count; i++) {
-        const struct sf_anomaly_entry *e = &record->anomalies[i];
-        sf_put_format(told, "%s %d %d %llu %llu-%llu %s\n", sf_anomaly_name(e->name), (int)e->end,
-                      (int)e->severity, (unsigned long long)e->count,
-                      (unsigned long long)e->first_packet, (unsigned long long)e->last_packet,
-                      e->detail);
-    }
-}
-
 /* What is told of one connection: those that leave at one packet come by id, and a tick before the
  * packet may let some of them leave earlier. Hence all are put in order of id in the end. */
 struct piece {
@@ -122,12 +105,9 @@ static void tell(struct story *story, const struct sf_record *record)
         bool is_of_view = strncmp(fields[i].path, "wireshark.", 10) == 0 ||
                           strncmp(fields[i].path, "zeek.", 5) == 0;
         struct sf_buffer *told = &story->told[is_of_view ? VIEWS : RECORDS];
-        sf_put_text(told, fields[i].path);
-        sf_put_char(told, ' ');
-        sf_put_field_text(told, &fields[i], record);
-        sf_put_char(told, '\n');
+        told_field(told, &fields[i], record);
     }
-    tell_lists(&story->told[RECORDS], record);
+    told_lists(&story->told[RECORDS], record);
 }
 
 /* --- one run ---------------------------------------------------------------------------------- */
@@ -289,32 +269,13 @@ static struct story run_variant(const struct program *program, const struct vari
 
 /* --- the same story told twice ---------------------------------------------------------------- */
 
-static void print_line(const char *what, const char *at, const char *begin)
-{
-    while (at > begin && at[-1] != '\n')
-        at--;
-    fprintf(stderr, "  %s: %.*s\n", what, (int)strcspn(at, "\n"), at);
-}
-
-static void compare(const struct sf_buffer *first, const struct sf_buffer *other, const char *name)
-{
-    size_t i = 0;
-    while (i < first->len && i < other->len && first->data[i] == other->data[i])
-        i++;
-    if (i == first->len && i == other->len)
-        return;
-    fprintf(stderr, "told otherwise: %s\n", name);
-    print_line("as it is", first->data + i, first->data);
-    print_line(name, other->data + i, other->data);
-    abort();
-}
-
 static void compare_stories(const struct story *first, const struct story *other,
                             const struct variant *variant)
 {
     for (int i = 0; i < STREAM_COUNT; i++)
-        if (!(variant->ignored & 1u << i))
-            compare(&first->told[i], &other->told[i], variant->name);
+        if (!(variant->ignored & 1u << i) &&
+            !told_same(&first->told[i], variants[0].name, &other->told[i], variant->name))
+            abort();
 }
 
 /* Packed, more of them have room, and what was captured a tenth of a second ago is not expected to

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "field_text.h"
 #include "synfin/capture.h"
 #include "synfin/decode.h"
 #include "synfin/view.h"
+#include "told.h"
 
 enum { BATCH = 64, PACKETS_MAX = 300000, SKIPPED = 77 };
 
@@ -31,26 +31,9 @@ static void tell(struct sf_buffer *told, const struct sf_record *record)
 {
     size_t count;
     const struct sf_field *fields = sf_fields(&count);
-    sf_put_format(told, "connection %llu\n", (unsigned long long)record->id);
-    for (size_t i = 0; i < count; i++) {
-        sf_put_text(told, fields[i].path);
-        sf_put_char(told, ' ');
-        sf_put_field_text(told, &fields[i], record);
-        sf_put_char(told, '\n');
-    }
-    for (size_t i = 0; i < record->timeline_count; i++) {
-        const struct sf_timeline_entry *e = &record->timeline[i];
-        sf_put_format(told, "%llu %lld %d %d-%d %d %s\n", (unsigned long long)e->packet,
-                      (long long)e->t_ns, (int)e->end, (int)e->from, (int)e->to, e->proved,
-                      sf_cause_name(e->cause));
-    }
-    for (size_t i = 0; i < record->anomaly_count; i++) {
-        const struct sf_anomaly_entry *e = &record->anomalies[i];
-        sf_put_format(told, "%s %d %d %llu %llu-%llu %s\n", sf_anomaly_name(e->name), (int)e->end,
-                      (int)e->severity, (unsigned long long)e->count,
-                      (unsigned long long)e->first_packet, (unsigned long long)e->last_packet,
-                      e->detail);
-    }
+    for (size_t i = 0; i < count; i++)
+        told_field(told, &fields[i], record);
+    told_lists(told, record);
 }
 
 static void fetch(struct run *run)
@@ -115,27 +98,6 @@ static bool run_capture(const char *path, bool at_rest, bool vlan_key, struct ru
     return is_capture;
 }
 
-static void print_line(const char *what, const char *at, const char *begin)
-{
-    while (at > begin && at[-1] != '\n')
-        at--;
-    printf("  %s: %.*s\n", what, (int)strcspn(at, "\n"), at);
-}
-
-static void compare(const char *path, const struct sf_buffer *plain, const struct sf_buffer *rested)
-{
-    const char *a = plain->data, *b = rested->data;
-    size_t i = 0;
-    while (a[i] == b[i] && a[i] != '\0')
-        i++;
-    if (a[i] == b[i])
-        return;
-    totals.differ = true;
-    printf("%s is told otherwise:\n", path);
-    print_line("in the table", a + i, a);
-    print_line("at rest", b + i, b);
-}
-
 static bool run_both(const char *path, bool vlan_key)
 {
     struct run plain, rested;
@@ -143,7 +105,7 @@ static bool run_both(const char *path, bool vlan_key)
     if (is_capture) {
         run_capture(path, true, vlan_key, &rested);
         totals.noted += rested.noted;
-        compare(path, &plain.told, &rested.told);
+        totals.differ |= !told_same(&plain.told, "in the table", &rested.told, path);
         sf_buffer_dispose(&rested.told);
     }
     sf_buffer_dispose(&plain.told);

@@ -6,17 +6,10 @@
 
 #include <cmocka.h>
 
+#include "chance.h"
 #include "synfin/flow_table.h"
 
 enum { FLOWS = 300, STEPS = 20000 };
-
-static uint64_t next(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return *random;
-}
 
 static struct sf_flow *add(struct sf_flow_table *table, uint16_t i)
 {
@@ -57,7 +50,7 @@ static void check(const struct sf_flow_table *table, struct sf_flow *const *flow
 static void step(struct sf_flow_table *table, struct sf_flow **flows, bool *is_closed, sf_ns now,
                  uint64_t *random)
 {
-    uint64_t n = next(random);
+    uint64_t n = chance_next(random);
     size_t i = n % FLOWS;
     if (flows[i] == NULL) {
         flows[i] = add(table, (uint16_t)i);

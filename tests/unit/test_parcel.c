@@ -7,33 +7,26 @@
 
 #include <cmocka.h>
 
+#include "chance.h"
 #include "parcel.h"
 #include "rooms.h"
 
 enum { ROUNDS = 20000, PACKED_MAX = 4096 };
-
-static uint64_t next(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return *random;
-}
 
 /* What a number may be: unknown, 0, near a bound, small, anything. */
 static uint64_t any_number(uint64_t *random)
 {
     static const uint64_t odd[] = {
         0, 1, (uint64_t)SF_OFFSET_NONE, (uint64_t)SF_OFFSET_NONE + 1, UINT64_MAX, INT64_MAX};
-    uint64_t n = next(random);
+    uint64_t n = chance_next(random);
     return n % 4 == 0 ? odd[n / 4 % 6] : n % 4 == 1 ? n >> 40 : n >> n % 64;
 }
 
 static void make_samples(struct sf_samples *samples, uint64_t *random)
 {
     *samples = (struct sf_samples){0};
-    for (uint64_t count = next(random) % 12; count > 0; count--)
-        sf_samples_add(&test_rooms, samples, (sf_ns)(next(random) >> 20));
+    for (uint64_t count = chance_next(random) % 12; count > 0; count--)
+        sf_samples_add(&test_rooms, samples, (sf_ns)(chance_next(random) >> 20));
 }
 
 /* Every word, then what no flow can do without. */
@@ -43,14 +36,14 @@ static void fill_flow(struct sf_flow *flow, uint64_t *random)
         uint64_t n = any_number(random);
         memcpy((char *)flow + at, &n, sizeof n);
     }
-    flow->client = next(random) & 1;
-    flow->last_data_dir = (int8_t)((int)(next(random) % 3) - 1);
-    flow->is_scaled = next(random) & 1;
+    flow->client = chance_next(random) & 1;
+    flow->last_data_dir = (int8_t)((int)(chance_next(random) % 3) - 1);
+    flow->is_scaled = chance_next(random) & 1;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         struct sf_endpoint *ep = &flow->ep[dir];
         make_samples(&ep->rtt, random);
-        ep->is_window_scaled = next(random) & 1;
-        if (next(random) & 1)
+        ep->is_window_scaled = chance_next(random) & 1;
+        if (chance_next(random) & 1)
             memset(ep->prints, 0, sizeof ep->prints);
     }
 }
