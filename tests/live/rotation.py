@@ -66,7 +66,7 @@ def check_ring(host, synfin, traffic):
 
 
 def check_hup(host, synfin, traffic):
-    """Under load, each HUP finishes the file, which is moved away then; nothing is lost."""
+    """Under load, each HUP finishes the file that was moved away; nothing is lost."""
     with folder_for_all() as folder:
         path = pathlib.Path(folder, "out.json")
         watch = lab.Watch(host, synfin, "--events", "-o", f"json:{path}")
@@ -75,9 +75,9 @@ def check_hup(host, synfin, traffic):
         for number in range(3):
             count = len(watch.lines)
             lab.wait_until("more lines", lambda: len(watch.lines) > count + 100)
+            paths.append(path.rename(f"{path}.{number}"))
             watch.process.send_signal(signal.SIGHUP)
             lab.wait_until("the file", path.exists)
-            paths.append(path.rename(f"{path}.{number}"))
         load.end_of_running(watch)
         player.kill()
         check_whole(watch, [*paths, path], "three HUPs")
