@@ -37,7 +37,7 @@ static struct sf_segment *add(struct talk *talk, enum sf_dir dir, unsigned flags
                                .flags = (uint16_t)flags,
                                .window = (uint16_t)(5000 + i),
                                .payload_len = payload,
-                               .payload_cap = i % 2 == 0 ? payload : 0,
+                               .payload_cap = i % 4 == 3 ? payload : 0,
                                .ip_bytes = HEADERS + payload,
                                .ip_id = (uint16_t)(7 * i),
                                .checksum = (uint16_t)(0xfff0 + i),
@@ -255,8 +255,29 @@ static void only_the_answer_opens(void **state)
     assert_true(may_follow(&talk, &syn));
     const struct written both = written_of(&talk);
     assert_false(sf_diary_is_established(&both.diary));
+    const struct talk answered = talk;
+    talk.next[SF_FROM_1]--;
+    add(&talk, SF_FROM_1, SF_TH_SYN | SF_TH_ACK, 0); /* a second time */
+    assert_false(may_follow(&talk, &both));
+    talk = answered;
     add(&talk, SF_FROM_0, SF_TH_ACK, 5)->ack.n--; /* its peer's SYN is not acknowledged */
     assert_false(may_follow(&talk, &both));
+}
+
+static void each_fin_is_to_be_acknowledged(void **state)
+{
+    (void)state;
+    for (int first = 0; first < SF_DIR_COUNT; first++) {
+        struct talk talk = begun(SF_FROM_0);
+        enum sf_dir dir = (enum sf_dir)first, other = sf_dir_other(dir);
+        add(&talk, dir, SF_TH_FIN | SF_TH_ACK, 0);
+        add(&talk, other, SF_TH_FIN | SF_TH_ACK, 0);
+        const struct written both = written_of(&talk);
+        assert_false(sf_diary_is_closed(&both.diary));
+        add(&talk, dir, SF_TH_ACK, 0);
+        const struct written closed = written_of(&talk);
+        assert_true(sf_diary_is_closed(&closed.diary));
+    }
 }
 
 static void fins_do_not_cross(void **state)
@@ -284,9 +305,8 @@ static void fins_do_not_cross(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comes_back_as_it_was),
-        cmocka_unit_test(what_is_unusual_does_not_fit),
-        cmocka_unit_test(only_the_answer_opens),
+        cmocka_unit_test(comes_back_as_it_was),  cmocka_unit_test(what_is_unusual_does_not_fit),
+        cmocka_unit_test(only_the_answer_opens), cmocka_unit_test(each_fin_is_to_be_acknowledged),
         cmocka_unit_test(fins_do_not_cross),
     };
     return cmocka_run_group_tests_name("diary", tests, NULL, NULL);
