@@ -10,6 +10,7 @@
 enum {
     UNPACKED_MAX = 8192,  /* what the third level of most processors' caches holds */
     UNPACKED_LEAST = 512, /* of each tracker: the second level */
+    CLOSED_LEAST = 256,   /* of them closed: what still comes of a close comes soon */
     /* Octets of an unpacked connection besides its fixed part, on average: arrays, slot,
      * its part of the table. */
     FLOW_EXTRAS = 1300,
@@ -203,11 +204,22 @@ static void fetch_next(const struct sf_tracker *t, const struct sf_flow *next)
         sf_prefetch(next->newer, sizeof *next);
 }
 
+/* Those that are closed are seldom touched again: while most of the room is taken, it is for those
+ * that are open, and new ones find memory that is still in the cache. */
+static bool are_many_closed(const struct sf_tracker *t)
+{
+    return sf_flow_table_count(t->table) > t->unpacked_max / 2 &&
+           sf_flow_table_listed(t->table, SF_FLOWS_CLOSED) > CLOSED_LEAST;
+}
+
 void sf_rest_pack(struct sf_tracker *t)
 {
-    if (t->unpacked_max == 0 || sf_flow_table_count(t->table) <= t->unpacked_max)
+    if (t->unpacked_max == 0)
         return;
-    enum sf_flow_list list = coldest_list(t);
+    bool is_for_open = are_many_closed(t);
+    if (!is_for_open && sf_flow_table_count(t->table) <= t->unpacked_max)
+        return;
+    enum sf_flow_list list = is_for_open ? SF_FLOWS_CLOSED : coldest_list(t);
     struct sf_flow *flow = sf_flow_table_chained(t->table, list), *next;
     for (unsigned looks = 0; flow != NULL && looks < LOOKS_MAX; looks++, flow = next) {
         next = flow->newer;

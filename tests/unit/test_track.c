@@ -512,6 +512,34 @@ static void what_is_silent_rests_and_nobody_notices(void **state)
     expect_rest(60 * SF_SEC, 3600 * SF_SEC);
 }
 
+/* --- there are many --- */
+
+static void what_is_closed_rests_first(void **state)
+{
+    (void)state;
+    enum { MAX = 1024, OPEN = 200, CLOSED = 600 };
+    struct sf_track_options options = {
+        .linger_ns = 60 * SF_SEC, .want_events = true, .slots = &no_views, .unpacked_max = MAX};
+    struct live live = {.tracker = sf_tracker_new(&options)};
+    for (uint16_t port = 1; port <= OPEN; port++) {
+        sends_from(&live, port, 0, C, SF_TH_SYN, 99, 0, 0);
+        sends_from(&live, port, 1, S, SF_TH_SYN | SF_TH_ACK, 499, 100, 0);
+    }
+    for (uint16_t port = OPEN + 1; port <= OPEN + CLOSED; port++) {
+        sends_from(&live, port, 2, C, SF_TH_SYN, 99, 0, 0);
+        sends_from(&live, port, 3, S, SF_TH_RST | SF_TH_ACK, 0, 100, 0);
+    }
+    const struct sf_tracker *t = live.tracker;
+    assert_int_equal(sf_flow_table_listed(t->table, SF_FLOWS_OPEN), OPEN);
+    assert_int_equal(sf_flow_table_listed(t->table, SF_FLOWS_CLOSED), MAX / 2 - OPEN);
+    assert_int_equal(sf_shelf_count(t->shelf, SF_SHELF_CLOSED), OPEN + CLOSED - MAX / 2);
+    /* What comes late for one is still its own. */
+    sends_from(&live, OPEN + 1, 4, S, SF_TH_RST | SF_TH_ACK, 0, 100, 0);
+    assert_int_equal(live.last.conn, OPEN + 1);
+    assert_int_equal(sf_tracker_totals(t).open, OPEN);
+    sf_tracker_free(live.tracker);
+}
+
 /* --- numbers that several count together --- */
 
 static void ids_are_counted_over_all_trackers(void **state)
@@ -547,6 +575,7 @@ int main(void)
         cmocka_unit_test(gaps_beside_drops_are_capture_loss),
         cmocka_unit_test(many_drops_are_kept_within_bounds),
         cmocka_unit_test(what_is_silent_rests_and_nobody_notices),
+        cmocka_unit_test(what_is_closed_rests_first),
         cmocka_unit_test(ids_are_counted_over_all_trackers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
