@@ -273,17 +273,19 @@ struct sf_flow {
     sf_ns touched_ns; /* the tracker's clock when it was put on its list: lists are in its order */
     struct sf_flow *older, *newer; /* list of the table, by last packet */
 
-    /* What few connections need, as in the ends. */
+    /* What few connections need, as in the ends; what is asked of each segment that is not steady
+     * comes first, in the line of the above. */
+    struct sf_pending *pending;
+    uint64_t challenge_packet; /* a RST in the window, not exact, waits for a challenge ACK; 0:
+                                * none, or it is judged */
+    struct sf_reset reset;
+    sf_ns challenge_ns; /* of that RST, or UNKNOWN */
+    uint8_t challenge_by;
+    uint8_t alternative_dir; /* enum sf_dir: who sent that SYN-ACK */
     uint8_t vlan_count, tunnel_count;
     uint16_t vlan[SF_VLAN_MAX];
     uint8_t tunnel_kind[SF_TUNNEL_MAX];
     uint32_t tunnel_id[SF_TUNNEL_MAX];
-    struct sf_reset reset;
-    sf_ns challenge_ns; /* a RST in the window, not exact, waits for a challenge ACK; UNKNOWN */
-    uint64_t challenge_packet; /* that RST, 0 once it is judged */
-    uint8_t challenge_by;
-    uint8_t alternative_dir; /* enum sf_dir: who sent that SYN-ACK */
-    struct sf_pending *pending;
     uint64_t view_next_packet;
     const uint8_t *icmp_sender; /* while an ICMP error is being noted */
     uint64_t dropped;           /* packets the capture lost while it was open, as known at last */

@@ -42,6 +42,11 @@ const struct sf_flow *sf_flow_table_prefetch_flow(const struct sf_flow_table *ta
 struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
                                   uint64_t hash);
 
+/* The same of a flow that is about to be removed: it is on its list, but is not found, nor counted
+ * by sf_flow_table_count(). */
+struct sf_flow *sf_flow_table_add_aside(struct sf_flow_table *table, const struct sf_flow_key *key,
+                                        uint64_t hash);
+
 /* Takes the flow out of table and list; it stays readable until sf_flow_table_release(). */
 void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow);
 

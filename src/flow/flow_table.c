@@ -245,29 +245,37 @@ static void keep_sparse(struct sf_flow_table *table)
     (void)lacks_memory;
 }
 
-struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
-                                  uint64_t hash)
+struct sf_flow *sf_flow_table_add_aside(struct sf_flow_table *table, const struct sf_flow_key *key,
+                                        uint64_t hash)
 {
     if (table->unused == NULL && add_block(table) != 0)
         return NULL;
     struct sf_flow *flow = table->unused;
     table->unused = flow->newer;
-    struct entry *entry = entry_of(flow);
-    memset(&entry->hh, 0, sizeof entry->hh);
-    flow->newer = NULL;
     flow->key = *key;
     flow->hash = hash;
+    entry_of(flow)->list = SF_FLOWS_EMBRYONIC;
+    list_append(&table->lists[SF_FLOWS_EMBRYONIC], flow);
+    return flow;
+}
+
+struct sf_flow *sf_flow_table_add(struct sf_flow_table *table, const struct sf_flow_key *key,
+                                  uint64_t hash)
+{
+    struct sf_flow *flow = sf_flow_table_add_aside(table, key, hash);
+    if (flow == NULL)
+        return NULL;
+    struct entry *entry = entry_of(flow);
+    memset(&entry->hh, 0, sizeof entry->hh);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, table->entries, &flow->key, sizeof flow->key, bucket_hash(hash),
                                 entry);
     if (entry->hh.tbl == NULL) {
-        flow->newer = table->unused;
-        table->unused = flow;
+        sf_flow_table_remove(table, flow);
+        sf_flow_table_release(table, flow);
         return NULL;
     }
     keep_sparse(table);
-    entry->list = SF_FLOWS_EMBRYONIC;
     entry->is_in = true;
-    list_append(&table->lists[SF_FLOWS_EMBRYONIC], flow);
     return flow;
 }
 
@@ -336,7 +344,8 @@ void sf_flow_table_remove(struct sf_flow_table *table, struct sf_flow *flow)
     struct entry *entry = entry_of(flow);
     unschedule(entry);
     list_remove(&table->lists[entry->list], flow);
-    HASH_DELETE(hh, table->entries, entry);
+    if (entry->is_in)
+        HASH_DELETE(hh, table->entries, entry);
     entry->is_in = false;
 }
 

@@ -31,17 +31,15 @@ static void count_options(struct sf_turn *turn)
         snd->sack_packets += !(turn->seg->flags & SF_TH_RST);
 }
 
-/* Of each end so many segments are tested: enough to tell offload, too few to cost time. */
 enum sf_checksum sf_count_test(const struct sf_segment *seg, unsigned tested)
 {
-    enum { TESTED_MAX = 8 };
-    if (tested >= TESTED_MAX || seg->payload_cap < seg->payload_len || seg->ip_cap == 0)
+    if (!sf_count_may_test(seg, tested))
         return SF_CHECKSUM_UNTESTED;
     bool known, ok = sf_segment_checksum_ok(seg, &known);
     return !known ? SF_CHECKSUM_UNTESTED : ok ? SF_CHECKSUM_RIGHT : SF_CHECKSUM_WRONG;
 }
 
-void sf_count_checksum(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
+void sf_count_tested(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     struct sf_endpoint *snd = &flow->ep[seg->dir];
     enum sf_checksum checksum = sf_count_test(seg, snd->checksums_tested);

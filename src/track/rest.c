@@ -78,29 +78,37 @@ int sf_rest_init(struct sf_tracker *t)
 /* --- waking ---------------------------------------------------------------------------------- */
 
 static struct sf_flow *wake_flow(struct sf_tracker *t, const struct sf_parcel *parcel,
-                                 const struct sf_slot_keeper *slots)
+                                 const struct sf_slot_keeper *slots, enum sf_wake what_for)
 {
     struct sf_flow_key key = sf_parcel_key(parcel);
-    struct sf_flow *flow = sf_flow_table_add(t->table, &key, parcel->hash);
+    struct sf_flow *flow = sf_flow_add(t, &key, parcel->hash, what_for);
     if (flow != NULL)
         sf_flow_unpack(parcel, t->rooms, flow, slots);
     sf_shelf_take(t->shelf, parcel);
     return flow;
 }
 
+static struct sf_flow *take_off(struct sf_tracker *t, const struct sf_parcel *parcel,
+                                enum sf_wake what_for)
+{
+    struct sf_flow *flow = sf_young_is(parcel) ? sf_young_wake(t, parcel, what_for)
+                                               : wake_flow(t, parcel, t->options.slots, what_for);
+    if (flow != NULL)
+        flow->touched_ns = parcel->ns;
+    return flow;
+}
+
 static struct sf_flow *wake(struct sf_tracker *t, const struct sf_parcel *parcel)
 {
     enum sf_flow_list list = list_of[parcel->row];
-    struct sf_flow *flow =
-        sf_young_is(parcel) ? sf_young_wake(t, parcel) : wake_flow(t, parcel, t->options.slots);
+    struct sf_flow *flow = take_off(t, parcel, SF_WAKE_TO_STAY);
     if (flow == NULL)
         return NULL;
-    flow->touched_ns = parcel->ns;
     if (t->rests_when_silent) {
         flow->told_packet = flow->last_packet;
         sf_track_wake_later(t, flow);
     }
-    if (is_in_order(t, list) && t->last == NULL)
+    if (is_in_order(t, list))
         sf_flow_table_place(t->table, flow, list);
     else
         sf_flow_table_touch(t->table, flow, list);
@@ -137,7 +145,7 @@ void sf_rest_dispose(struct sf_tracker *t)
                 sf_shelf_take(t->shelf, &parcel);
                 continue;
             }
-            struct sf_flow *flow = wake_flow(t, &parcel, NULL);
+            struct sf_flow *flow = wake_flow(t, &parcel, NULL, SF_WAKE_TO_LEAVE);
             if (flow == NULL)
                 continue;
             sf_flow_table_remove(t->table, flow);
@@ -169,6 +177,7 @@ static bool pack(struct sf_tracker *t, struct sf_flow *flow, enum sf_flow_list l
         sf_flow_unpack(&parcel, t->rooms, flow, t->options.slots);
         return false;
     }
+    t->has_packed_waiting |= sf_parcel_has_waiting(&parcel);
     sf_flow_table_remove(t->table, flow);
     sf_flow_table_release(t->table, flow);
     return true;
@@ -291,7 +300,7 @@ bool sf_rest_oldest(const struct sf_tracker *t, enum sf_flow_list list, struct s
 
 struct sf_flow *sf_rest_wake(struct sf_tracker *t, const struct sf_oldest *oldest)
 {
-    return oldest->flow != NULL ? oldest->flow : wake(t, &oldest->parcel);
+    return oldest->flow != NULL ? oldest->flow : take_off(t, &oldest->parcel, SF_WAKE_TO_LEAVE);
 }
 
 size_t sf_rest_open_count(const struct sf_tracker *t)
@@ -342,7 +351,7 @@ static struct sf_flow *flow_of_last(struct sf_tracker *t, const struct sf_last *
     if (!is_resting(last))
         return (struct sf_flow *)(uintptr_t)last->place;
     sf_shelf_at(t->shelf, last->place >> 1, &parcel);
-    return wake(t, &parcel);
+    return take_off(t, &parcel, SF_WAKE_TO_LEAVE);
 }
 
 /* By id, in place: qsort() would take as much memory again just when most is in use. Those with
@@ -388,7 +397,7 @@ static size_t list_resting(const struct sf_tracker *t, struct sf_last *last)
 void sf_rest_wake_waiting(struct sf_tracker *t)
 {
     sf_shelf_settle(t->shelf);
-    for (int row = SF_SHELF_EMBRYONIC; row < SF_SHELF_ROW_COUNT; row++) {
+    for (int row = SF_SHELF_EMBRYONIC; t->has_packed_waiting && row < SF_SHELF_ROW_COUNT; row++) {
         struct sf_parcel parcel, next;
         bool is_one = sf_shelf_oldest(t->shelf, (enum sf_shelf_row)row, &parcel);
         while (is_one) {
@@ -438,7 +447,7 @@ static struct sf_flow *next_last(struct sf_tracker *t)
     const struct sf_last *last = t->last_at < t->last_count ? &t->last[t->last_at] : NULL;
     if (sf_shelf_oldest(t->shelf, SF_SHELF_SYNS, &parcel) &&
         (last == NULL || sf_parcel_id(&parcel) < last->id))
-        return wake(t, &parcel);
+        return take_off(t, &parcel, SF_WAKE_TO_LEAVE);
     if (t->last_at + AHEAD < t->last_count && is_resting(&last[AHEAD]))
         sf_shelf_prefetch_at(t->shelf, last[AHEAD].place >> 1);
     t->last_at++;

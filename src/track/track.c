@@ -66,7 +66,7 @@ static void prefetch_sent(const struct sf_endpoint *ep, unsigned place)
 /* What handshake and close touch besides. */
 static void prefetch_change(const struct sf_flow *flow)
 {
-    enum { OPENING = offsetof(struct sf_flow, vlan_count) - offsetof(struct sf_flow, syn_ns) };
+    enum { OPENING = offsetof(struct sf_flow, reset.ts_ns) - offsetof(struct sf_flow, syn_ns) };
     sf_prefetch(&flow->syn_ns, OPENING);
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
         sf_prefetch(&flow->ep[dir], SF_ENDPOINT_CHANGE);
@@ -156,9 +156,17 @@ void sf_track_wake_later(struct sf_tracker *t, struct sf_flow *flow)
         sf_flow_table_wake(t->table, flow, flow->first_ns + next);
 }
 
-struct sf_flow *sf_flow_open(struct sf_tracker *t, const struct sf_segment *seg, uint64_t id)
+struct sf_flow *sf_flow_add(struct sf_tracker *t, const struct sf_flow_key *key, uint64_t hash,
+                            enum sf_wake what_for)
 {
-    struct sf_flow *flow = sf_flow_table_add(t->table, &seg->key, seg->hash);
+    return what_for == SF_WAKE_TO_LEAVE ? sf_flow_table_add_aside(t->table, key, hash)
+                                        : sf_flow_table_add(t->table, key, hash);
+}
+
+struct sf_flow *sf_flow_open(struct sf_tracker *t, const struct sf_segment *seg, uint64_t id,
+                             enum sf_wake what_for)
+{
+    struct sf_flow *flow = sf_flow_add(t, &seg->key, seg->hash, what_for);
     if (flow == NULL)
         return NULL;
     flow->id = id;
@@ -201,7 +209,7 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
     else
         sf_leave_finish(t, old,
                         pending == NULL && old->is_closed ? SF_ENDED_CLOSED : SF_ENDED_REUSED);
-    struct sf_flow *flow = sf_flow_open(t, first, id);
+    struct sf_flow *flow = sf_flow_open(t, first, id, SF_WAKE_TO_STAY);
     if (flow == NULL) {
         if (pending != NULL)
             free(pending->segments);
@@ -235,7 +243,8 @@ bool sf_track_has_limits(const struct sf_tracker *t)
  * its record not yet fetched: then the views' slot passes on. */
 static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment *seg)
 {
-    struct sf_flow *old = t->leaving.first, *flow = sf_flow_open(t, seg, sf_track_new_id(t));
+    struct sf_flow *old = t->leaving.first;
+    struct sf_flow *flow = sf_flow_open(t, seg, sf_track_new_id(t), SF_WAKE_TO_STAY);
     while (old != NULL && (old->view_next_packet != 0 || old->hash != seg->hash ||
                            memcmp(&old->key, &seg->key, sizeof old->key) != 0))
         old = old->next_queued;

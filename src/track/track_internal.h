@@ -87,13 +87,14 @@ struct sf_tracker {
     struct sf_drops drops;
     uint64_t begun_packet; /* at which an id was taken last */
     struct sf_flow_table *table;
-    struct sf_rooms *rooms; /* of the flows' arrays */
-    struct sf_shelf *shelf; /* connections that rest: rest.c */
-    size_t unpacked_max;    /* 0: none rests because there are many */
-    bool rests_when_silent; /* live */
-    bool keeps_diaries;     /* young.c, */
-    size_t diaries_from;    /* when so many are open */
-    struct sf_last *last;   /* once the input is over: what is to be reported yet */
+    struct sf_rooms *rooms;  /* of the flows' arrays */
+    struct sf_shelf *shelf;  /* connections that rest: rest.c */
+    size_t unpacked_max;     /* 0: none rests because there are many */
+    bool rests_when_silent;  /* live */
+    bool has_packed_waiting; /* some connection for whose SYNs sf_rest_wake_waiting() is */
+    bool keeps_diaries;      /* young.c, */
+    size_t diaries_from;     /* when so many are open */
+    struct sf_last *last;    /* once the input is over: what is to be reported yet */
     size_t last_at, last_count;
     sf_ns due_ns;        /* until then no connection ends by the clock; UNKNOWN: to be worked out */
     sf_ns now_ns;        /* latest time of any packet */
@@ -287,12 +288,24 @@ void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset en
 uint64_t sf_duplicate_print(const struct sf_segment *seg);
 void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print);
 void sf_count_segment(struct sf_turn *turn); /* count.c: what needs no judgement */
+/* Of each end so many segments are tested: enough to tell offload, too few to cost time. */
+enum { SF_TESTED_MAX = 8 };
+static inline bool sf_count_may_test(const struct sf_segment *seg, unsigned tested)
+{
+    return tested < SF_TESTED_MAX && seg->payload_cap >= seg->payload_len && seg->ip_cap != 0;
+}
 /* Whether a segment's checksum is right, when `tested` of its end have been tested before. */
 enum sf_checksum { SF_CHECKSUM_UNTESTED, SF_CHECKSUM_RIGHT, SF_CHECKSUM_WRONG };
 enum sf_checksum sf_count_test(const struct sf_segment *seg, unsigned tested);
 /* Its pieces that need no turn: times and packet numbers; the first segments' checksums. */
 void sf_count_time(struct sf_flow *flow, struct sf_endpoint *snd, const struct sf_segment *seg);
-void sf_count_checksum(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg);
+void sf_count_tested(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg);
+static inline void sf_count_checksum(struct sf_tracker *t, struct sf_flow *flow,
+                                     const struct sf_segment *seg)
+{
+    if (sf_count_may_test(seg, flow->ep[seg->dir].checksums_tested))
+        sf_count_tested(t, flow, seg);
+}
 /* One more sending of what was sent before, or a probe: to be forgotten when the peer is heard. */
 void sf_count_repeat(struct sf_endpoint *snd);
 void sf_sequence_locate(struct sf_turn *turn);  /* sequence.c: offsets, stray or not */
@@ -368,8 +381,14 @@ uint64_t sf_track_peek_id(struct sf_tracker *tracker);
 uint64_t sf_track_new_id(struct sf_tracker *tracker);
 /* Live: when to look after the flow again. */
 void sf_track_wake_later(struct sf_tracker *tracker, struct sf_flow *flow);
-/* NULL on lack of memory. */
-struct sf_flow *sf_flow_open(struct sf_tracker *tracker, const struct sf_segment *seg, uint64_t id);
+/* What a connection is woken for: to go on, or to be taken out of the table at once. */
+enum sf_wake { SF_WAKE_TO_STAY, SF_WAKE_TO_LEAVE };
+/* A flow as sf_flow_table_add() makes them, or NULL. */
+struct sf_flow *sf_flow_add(struct sf_tracker *tracker, const struct sf_flow_key *key,
+                            uint64_t hash, enum sf_wake what_for);
+/* A connection that begins with the segment. NULL on lack of memory. */
+struct sf_flow *sf_flow_open(struct sf_tracker *tracker, const struct sf_segment *seg, uint64_t id,
+                             enum sf_wake what_for);
 bool sf_track_has_limits(const struct sf_tracker *tracker);
 
 /* --- phases.c: one segment ---------------------------------------------------------------------
@@ -448,7 +467,7 @@ struct sf_oldest {
 };
 bool sf_rest_oldest(const struct sf_tracker *tracker, enum sf_flow_list list,
                     struct sf_oldest *out);
-/* Its flow, woken; NULL on lack of memory, then it is lost. */
+/* Its flow, woken, to be taken out of the table; NULL on lack of memory, then it is lost. */
 struct sf_flow *sf_rest_wake(struct sf_tracker *tracker, const struct sf_oldest *oldest);
 
 /* Connections that rest and are not closed. */

@@ -186,27 +186,29 @@ static void play(struct sf_tracker *t, struct sf_flow *flow, const struct sf_seg
 
 /* It was counted when it came, and is counted again. */
 static struct sf_flow *open_again(struct sf_tracker *t, const struct sf_segment *syn, uint64_t id,
-                                  bool was_opening)
+                                  bool was_opening, enum sf_wake what_for)
 {
     t->totals.opened--;
     t->totals.opening -= was_opening;
-    return sf_flow_open(t, syn, id);
+    return sf_flow_open(t, syn, id, what_for);
 }
 
-static struct sf_flow *wake_syn(struct sf_tracker *t, const struct sf_parcel *parcel)
+static struct sf_flow *wake_syn(struct sf_tracker *t, const struct sf_parcel *parcel,
+                                enum sf_wake what_for)
 {
     struct sf_segment seg;
     bool is_tested;
     uint64_t id = sf_syn_unpack(parcel, &seg, &is_tested);
     sf_shelf_take(t->shelf, parcel);
-    struct sf_flow *flow = open_again(t, &seg, id, true);
+    struct sf_flow *flow = open_again(t, &seg, id, true, what_for);
     if (flow != NULL)
         play(t, flow, &seg, is_tested);
     return flow;
 }
 
 /* Each at its time, which was the tracker's then. */
-static struct sf_flow *wake_diary(struct sf_tracker *t, const struct sf_parcel *parcel)
+static struct sf_flow *wake_diary(struct sf_tracker *t, const struct sf_parcel *parcel,
+                                  enum sf_wake what_for)
 {
     uint8_t entries[ENTRIES_MAX * SF_DIARY_ENTRY];
     struct sf_diary diary;
@@ -222,7 +224,8 @@ static struct sf_flow *wake_diary(struct sf_tracker *t, const struct sf_parcel *
     sf_diary_read_first(&reader, &diary, entries, &key, hash);
     sf_ns now_ns = t->now_ns;
     t->now_ns = reader.seg.ts_ns;
-    struct sf_flow *flow = open_again(t, &reader.seg, id, !sf_diary_is_established(&diary));
+    struct sf_flow *flow =
+        open_again(t, &reader.seg, id, !sf_diary_is_established(&diary), what_for);
     if (flow != NULL) {
         do {
             t->now_ns = reader.seg.ts_ns;
@@ -234,7 +237,9 @@ static struct sf_flow *wake_diary(struct sf_tracker *t, const struct sf_parcel *
     return flow;
 }
 
-struct sf_flow *sf_young_wake(struct sf_tracker *t, const struct sf_parcel *parcel)
+struct sf_flow *sf_young_wake(struct sf_tracker *t, const struct sf_parcel *parcel,
+                              enum sf_wake what_for)
 {
-    return parcel->row == SF_SHELF_SYNS ? wake_syn(t, parcel) : wake_diary(t, parcel);
+    return parcel->row == SF_SHELF_SYNS ? wake_syn(t, parcel, what_for)
+                                        : wake_diary(t, parcel, what_for);
 }

@@ -17,6 +17,7 @@ bool sf_young_follow(struct sf_tracker *tracker, const struct sf_segment *seg,
                      const struct sf_parcel *parcel);
 
 /* Takes it off the shelf and plays its segments; NULL on lack of memory, then it is lost. */
-struct sf_flow *sf_young_wake(struct sf_tracker *tracker, const struct sf_parcel *parcel);
+struct sf_flow *sf_young_wake(struct sf_tracker *tracker, const struct sf_parcel *parcel,
+                              enum sf_wake what_for);
 
 #endif

@@ -11,10 +11,20 @@
 
 enum { FLOWS = 300, STEPS = 20000 };
 
+static struct sf_flow_key key_of(uint16_t i)
+{
+    return (struct sf_flow_key){.port = {i, 80}, .scope = {.ip_version = 4}};
+}
+
+static uint64_t hash_of(uint16_t i)
+{
+    return i * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 static struct sf_flow *add(struct sf_flow_table *table, uint16_t i)
 {
-    const struct sf_flow_key key = {.port = {i, 80}, .scope = {.ip_version = 4}};
-    struct sf_flow *flow = sf_flow_table_add(table, &key, i * UINT64_C(0x9e3779b97f4a7c15));
+    const struct sf_flow_key key = key_of(i);
+    struct sf_flow *flow = sf_flow_table_add(table, &key, hash_of(i));
     assert_non_null(flow);
     return flow;
 }
@@ -100,8 +110,32 @@ static void the_oldest_is_found(void **state)
     sf_flow_table_free(table);
 }
 
+static void what_is_aside_is_not_found(void **state)
+{
+    (void)state;
+    struct sf_flow_table *table = sf_flow_table_new();
+    const struct sf_flow_key key = key_of(2);
+    struct sf_flow *one = add(table, 1);
+    struct sf_flow *aside = sf_flow_table_add_aside(table, &key, hash_of(2));
+    assert_non_null(aside);
+    assert_true(sf_flow_key_is(&aside->key, &key));
+    assert_null(sf_flow_table_find(table, &key, hash_of(2)));
+    assert_int_equal(sf_flow_table_count(table), 1);
+    struct sf_flow *two = add(table, 2);
+    sf_flow_table_touch(table, aside, SF_FLOWS_CLOSED);
+    assert_int_equal(sf_flow_table_listed(table, SF_FLOWS_CLOSED), 1);
+    sf_flow_table_remove(table, aside);
+    sf_flow_table_release(table, aside);
+    assert_ptr_equal(sf_flow_table_find(table, &key, hash_of(2)), two);
+    assert_int_equal(sf_flow_table_count(table), 2);
+    assert_null(sf_flow_table_oldest(table, SF_FLOWS_CLOSED));
+    assert_ptr_equal(sf_flow_table_oldest(table, SF_FLOWS_EMBRYONIC), one);
+    sf_flow_table_free(table);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_oldest_is_found)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_oldest_is_found),
+                                       cmocka_unit_test(what_is_aside_is_not_found)};
     return cmocka_run_group_tests_name("flow_table", tests, NULL, NULL);
 }

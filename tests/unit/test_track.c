@@ -540,6 +540,36 @@ static void what_is_closed_rests_first(void **state)
     sf_tracker_free(live.tracker);
 }
 
+/* A SYN that waits on an open connection, repeated into silence, while others come. */
+static void tell_of_waiting(struct live *live)
+{
+    opens(live, 0);
+    sends(live, 10, C, SF_TH_SYN, 70000, 0);
+    sends(live, SF_SEC, C, SF_TH_SYN, 70000, 0);
+    for (uint16_t port = 1; port <= 8; port++)
+        sends_from(live, port, (1 + port) * SF_SEC, C, SF_TH_ACK, 100, 500, 10);
+}
+
+static void what_waits_is_found_though_it_rests(void **state)
+{
+    (void)state;
+    struct sf_track_options options = {
+        .linger_ns = 60 * SF_SEC, .want_events = true, .unpacked_max = 1};
+    struct live awake = {.tracker = sf_tracker_new(&options)};
+    options.slots = &no_views;
+    struct live resting = {.tracker = sf_tracker_new(&options)};
+    tell_of_waiting(&awake);
+    tell_of_waiting(&resting);
+    assert_int_equal(sf_shelf_count(resting.tracker->shelf, SF_SHELF_OPEN), 1);
+    sf_tracker_finish(awake.tracker);
+    sf_tracker_finish(resting.tracker);
+    assert_int_equal(sf_tracker_totals(awake.tracker).opened, 10); /* the attempt is its own */
+    expect_same_events(&awake, &resting);
+    expect_same_records(&awake, &resting, next_record);
+    sf_tracker_free(awake.tracker);
+    sf_tracker_free(resting.tracker);
+}
+
 /* --- numbers that several count together --- */
 
 static void ids_are_counted_over_all_trackers(void **state)
@@ -576,6 +606,7 @@ int main(void)
         cmocka_unit_test(many_drops_are_kept_within_bounds),
         cmocka_unit_test(what_is_silent_rests_and_nobody_notices),
         cmocka_unit_test(what_is_closed_rests_first),
+        cmocka_unit_test(what_waits_is_found_though_it_rests),
         cmocka_unit_test(ids_are_counted_over_all_trackers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
