@@ -205,7 +205,7 @@ static int take_segment(struct reading *r, const struct sf_segment *segment, str
 static bool is_beyond(const struct reading *r, const struct sf_packet *packet)
 {
     const struct sf_cli_options *options = &r->explain->options;
-    if (options->packet_limit != 0 && r->packets_taken >= options->packet_limit)
+    if (sf_packets_left(options, r->packets_taken, 1) == 0)
         return true;
     return options->duration_ns != 0 && r->packets > 0 &&
            packet->ts_ns - r->first_ns > options->duration_ns;
@@ -233,7 +233,8 @@ static int read_all(struct reading *r, struct sf_error *err)
 {
     struct sf_packet packets[BATCH];
     while (!r->is_over) {
-        size_t count = sf_capture_next(r->capture, packets, BATCH);
+        size_t most = sf_packets_left(&r->explain->options, r->packets_taken, BATCH);
+        size_t count = sf_capture_next(r->capture, packets, most);
         if (count == 0)
             break;
         for (size_t i = 0; i < count && !r->is_over; i++)

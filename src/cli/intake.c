@@ -84,7 +84,7 @@ static bool has_bounds(const struct sf_intake *intake)
 static bool is_beyond(const struct sf_intake *intake, const struct sf_packet *packet)
 {
     const struct sf_cli_options *options = intake->options;
-    if (options->packet_limit != 0 && intake->packets_taken >= options->packet_limit)
+    if (sf_packets_left(options, intake->packets_taken, 1) == 0)
         return true;
     return options->duration_ns != 0 && sf_ns_known(intake->first_ns) &&
            packet->ts_ns - intake->first_ns > options->duration_ns;
@@ -98,7 +98,8 @@ static void note_times(struct sf_intake *intake, sf_ns earliest, sf_ns latest)
         intake->last_ns = latest;
 }
 
-/* How many of the packets are within the bounds: then that is over. */
+/* How many of the packets are within the bounds. When they are reached, that is over: the packet
+ * behind the last one is not waited for. */
 static size_t take_bounded(struct sf_intake *intake, size_t count)
 {
     const struct sf_packet *packets = intake->batch->packets;
@@ -113,6 +114,10 @@ static size_t take_bounded(struct sf_intake *intake, size_t count)
         intake->is_over = true;
         sf_capture_give_back(intake->capture, packets + i, count - i);
     }
+    uint64_t taken =
+        intake->common != NULL ? atomic_load(&intake->common->taken) : intake->packets_taken;
+    if (sf_packets_left(intake->options, taken, 1) == 0)
+        intake->is_over = true;
     return i;
 }
 
@@ -340,6 +345,8 @@ static size_t batch_size(const struct sf_intake *intake)
 int sf_intake_take(struct sf_intake *intake, size_t capacity, size_t *count, struct sf_error *err)
 {
     size_t batch = batch_size(intake), most = capacity < batch ? capacity : batch;
+    if (intake->common == NULL) /* what lies behind the last one may be damaged */
+        most = sf_packets_left(intake->options, intake->packets_taken, most);
     *count = sf_capture_next(intake->capture, intake->batch->packets, most);
     intake->is_full = *count == most;
     size_t within = has_bounds(intake) ? take_bounded(intake, *count) : *count;

@@ -477,6 +477,14 @@ void sf_options_help(FILE *out)
           out);
 }
 
+size_t sf_packets_left(const struct sf_cli_options *options, uint64_t taken, size_t most)
+{
+    uint64_t limit = options->packet_limit;
+    if (limit == 0)
+        return most;
+    return taken >= limit ? 0 : limit - taken < most ? (size_t)(limit - taken) : most;
+}
+
 bool sf_when_holds(enum sf_when when, FILE *stream)
 {
     switch (when) {

@@ -62,6 +62,9 @@ void sf_options_dispose(struct sf_cli_options *options);
 /* The page of --help: at most 80 columns wide. */
 void sf_options_help(FILE *out);
 
+/* Of `most` packets, how many may be read when so many were taken: none behind the last of -c. */
+size_t sf_packets_left(const struct sf_cli_options *options, uint64_t taken, size_t most);
+
 /* Whether a person sits at the stream: `when` decides, else that it is a terminal. */
 bool sf_when_holds(enum sf_when when, FILE *stream);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """How soon lines come: an event within 200 ms of its packet, a connection within 1 s of its close,
-interim records while it is open; what comes after its record is counted: prompt.py SYNFIN"""
+interim records while it is open; what comes after its record is counted; -c ends with its last
+packet: prompt.py SYNFIN"""
 import random
 import socket
 import statistics
@@ -116,6 +117,18 @@ def check_late(host, watch, count):
     return record
 
 
+def check_count(host, synfin, port):
+    """No packet follows the third until synfin has ended."""
+    watch = lab.Watch(host, synfin, "-c", "3", "tcp")
+    with host.server(port) as server:
+        near = host.connect(port)
+        far, _ = server.accept()
+        end = watch.finish()
+        lab.check("packets of -c 3", end["packets"], 3)
+        near.close()
+        far.close()
+
+
 def test(synfin):
     host = lab.Lab()
     watch = lab.Watch(host, synfin, "--events", "--update-interval", "1", "tcp")
@@ -129,6 +142,7 @@ def test(synfin):
     lab.check("records, late segments", [len(records), end["late_segments"]],
               [end["connections"], 3])
     lab.check("records of a connection", len({line["id"] for line in records}), len(records))
+    check_count(host, synfin, PORT + 2 + ATTEMPTS)
 
 
 lab.run(test)
