@@ -32,7 +32,7 @@ COUNTED = 100_000  # packets for callgrind
 PROFILED = 1_000_000  # so many that connections rest and linger as they do in the whole mix
 # Address space for each program, octets: 70 % of the machine's memory, whole GiB.
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 7 // 10 >> 30 << 30
-TIMEOUT = 100  # seconds
+TIMEOUT = 160  # seconds
 SLOW = 30  # seconds: what takes longer runs once
 PACKAGES = ["argus-server", "softflowd", "tcptrace", "tshark", "libpcap0.8"]
 
@@ -212,8 +212,10 @@ def goal_row(results, goal):
     tools = {tool.name: tool for result in results if result.mix == mix for tool in result.tools}
     if name not in tools or (other is not None and other not in tools):
         return None
-    if tools[name].failure() or (other and tools[other].failure()):
-        return f"| {mix} | {what}, {name} | failed | | |"
+    failures = [f"{tool} {tools[tool].failure()}" for tool in (name, other)
+                if tool is not None and tools[tool].failure()]
+    if failures:
+        return f"| {mix} | {what}, {name}{f' / {other}' if other else ''} | {failures[0]} | | |"
     value = tools[name].middle(what)
     if other is not None:
         value /= tools[other].middle(what)
