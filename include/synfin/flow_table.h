@@ -74,7 +74,7 @@ void sf_flow_table_place(struct sf_flow_table *table, struct sf_flow *flow, enum
 struct sf_flow *sf_flow_table_oldest(const struct sf_flow_table *table, enum sf_flow_list list);
 
 /* The same among those that follow each other by `newer`: not those that sf_flow_table_place() put
- * between others. */
+ * before or between others. */
 struct sf_flow *sf_flow_table_chained(const struct sf_flow_table *table, enum sf_flow_list list);
 
 /* Wakes the flow at `due_ns`, up to a second later; a wake-up set before is forgotten. Removing the

@@ -27,7 +27,7 @@ struct entry {
     bool is_between; /* on its list, but not chained */
 };
 
-/* A flow that came back and belongs somewhere between those of its list, when it was touched. */
+/* A flow that came back and belongs before or between those of its list, when it was touched. */
 struct between {
     sf_ns touched_ns;
     struct sf_flow *flow;
@@ -407,25 +407,12 @@ void sf_flow_table_touch(struct sf_flow_table *table, struct sf_flow *flow, enum
     list_append(&table->lists[list], flow);
 }
 
-static void list_prepend(struct list *list, struct sf_flow *flow)
-{
-    flow->older = NULL;
-    flow->newer = list->oldest;
-    list->oldest->older = flow;
-    list->oldest = flow;
-    list->count++;
-}
-
 void sf_flow_table_place(struct sf_flow_table *table, struct sf_flow *flow, enum sf_flow_list to)
 {
     struct entry *entry = entry_of(flow);
     struct list *list = &table->lists[to];
     list_remove(&table->lists[entry->list], flow);
     entry->list = (uint8_t)to;
-    if (list->oldest != NULL && flow->touched_ns < list->oldest->touched_ns) {
-        list_prepend(list, flow);
-        return;
-    }
     bool is_newest = list->newest == NULL || list->newest->touched_ns <= flow->touched_ns;
     if (is_newest || !add_between(list, flow)) {
         list_append(list, flow);

@@ -540,6 +540,40 @@ static void what_is_closed_rests_first(void **state)
     sf_tracker_free(live.tracker);
 }
 
+/* A router says that what the client sent on that port does not arrive. */
+static void quotes_from(struct live *live, uint16_t port, sf_ns t)
+{
+    struct sf_icmp_quote quote = {.key = {.port = {port, 80}, .scope = {.ip_version = 4}},
+                                  .hash = port,
+                                  .dir = C,
+                                  .packet = ++live->packet,
+                                  .ts_ns = BEGIN + t,
+                                  .ip_version = 4,
+                                  .type = 3};
+    memcpy(quote.key.addr[0], (const uint8_t[]){10, 0, 0, 1}, 4);
+    memcpy(quote.key.addr[1], (const uint8_t[]){10, 0, 0, 2}, 4);
+    sf_tracker_icmp(live->tracker, &quote);
+}
+
+/* Connections that closed long ago are woken; packing must not stop at those. */
+static void what_is_woken_late_stops_nothing(void **state)
+{
+    (void)state;
+    enum { MAX = 1024, CLOSED = 2000, WOKEN = 20 };
+    struct sf_track_options options = {
+        .linger_ns = 60 * SF_SEC, .want_events = true, .slots = &no_views, .unpacked_max = MAX};
+    struct live live = {.tracker = sf_tracker_new(&options)};
+    for (uint16_t port = 1; port <= CLOSED; port++) {
+        sends_from(&live, port, port * SF_MSEC, C, SF_TH_SYN, 99, 0, 0);
+        sends_from(&live, port, port * SF_MSEC, S, SF_TH_RST | SF_TH_ACK, 0, 100, 0);
+        for (uint16_t woken = WOKEN; port == CLOSED / 2 && woken > 0; woken--)
+            quotes_from(&live, woken, port * SF_MSEC);
+    }
+    assert_int_equal(sf_flow_table_count(live.tracker->table), MAX / 2);
+    assert_int_equal(sf_shelf_count(live.tracker->shelf, SF_SHELF_CLOSED), CLOSED - MAX / 2);
+    sf_tracker_free(live.tracker);
+}
+
 /* A SYN that waits on an open connection, repeated into silence, while others come. */
 static void tell_of_waiting(struct live *live)
 {
@@ -606,6 +640,7 @@ int main(void)
         cmocka_unit_test(many_drops_are_kept_within_bounds),
         cmocka_unit_test(what_is_silent_rests_and_nobody_notices),
         cmocka_unit_test(what_is_closed_rests_first),
+        cmocka_unit_test(what_is_woken_late_stops_nothing),
         cmocka_unit_test(what_waits_is_found_though_it_rests),
         cmocka_unit_test(ids_are_counted_over_all_trackers),
     };
