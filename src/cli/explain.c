@@ -201,12 +201,10 @@ static int take_segment(struct reading *r, const struct sf_segment *segment, str
     return take_records(r, err);
 }
 
-/* Whether the packet lies beyond what -c or --duration allow. */
+/* Whether the packet lies beyond what --duration allows; none that -c does not was read. */
 static bool is_beyond(const struct reading *r, const struct sf_packet *packet)
 {
     const struct sf_cli_options *options = &r->explain->options;
-    if (sf_packets_left(options, r->packets_taken, 1) == 0)
-        return true;
     return options->duration_ns != 0 && r->packets > 0 &&
            packet->ts_ns - r->first_ns > options->duration_ns;
 }

@@ -31,21 +31,16 @@ static void count_options(struct sf_turn *turn)
         snd->sack_packets += !(turn->seg->flags & SF_TH_RST);
 }
 
-enum sf_checksum sf_count_test(const struct sf_segment *seg, unsigned tested)
+enum sf_checksum sf_count_test_now(const struct sf_segment *seg)
 {
-    if (!sf_count_may_test(seg, tested))
-        return SF_CHECKSUM_UNTESTED;
     bool known, ok = sf_segment_checksum_ok(seg, &known);
     return !known ? SF_CHECKSUM_UNTESTED : ok ? SF_CHECKSUM_RIGHT : SF_CHECKSUM_WRONG;
 }
 
-void sf_count_tested(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
+void sf_count_tested(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
+                     enum sf_checksum checksum)
 {
-    struct sf_endpoint *snd = &flow->ep[seg->dir];
-    enum sf_checksum checksum = sf_count_test(seg, snd->checksums_tested);
-    if (checksum == SF_CHECKSUM_UNTESTED)
-        return;
-    snd->checksums_tested++;
+    flow->ep[seg->dir].checksums_tested++;
     if (checksum == SF_CHECKSUM_WRONG)
         sf_note(t, flow, SF_ANOMALY_BAD_CHECKSUM, (int)seg->dir, seg->packet, 0);
 }

@@ -290,21 +290,25 @@ void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg
 void sf_count_segment(struct sf_turn *turn); /* count.c: what needs no judgement */
 /* Of each end so many segments are tested: enough to tell offload, too few to cost time. */
 enum { SF_TESTED_MAX = 8 };
-static inline bool sf_count_may_test(const struct sf_segment *seg, unsigned tested)
-{
-    return tested < SF_TESTED_MAX && seg->payload_cap >= seg->payload_len && seg->ip_cap != 0;
-}
 /* Whether a segment's checksum is right, when `tested` of its end have been tested before. */
 enum sf_checksum { SF_CHECKSUM_UNTESTED, SF_CHECKSUM_RIGHT, SF_CHECKSUM_WRONG };
-enum sf_checksum sf_count_test(const struct sf_segment *seg, unsigned tested);
+enum sf_checksum sf_count_test_now(const struct sf_segment *seg);
+static inline enum sf_checksum sf_count_test(const struct sf_segment *seg, unsigned tested)
+{
+    bool may_test =
+        tested < SF_TESTED_MAX && seg->payload_cap >= seg->payload_len && seg->ip_cap != 0;
+    return may_test ? sf_count_test_now(seg) : SF_CHECKSUM_UNTESTED;
+}
 /* Its pieces that need no turn: times and packet numbers; the first segments' checksums. */
 void sf_count_time(struct sf_flow *flow, struct sf_endpoint *snd, const struct sf_segment *seg);
-void sf_count_tested(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg);
+void sf_count_tested(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg,
+                     enum sf_checksum checksum);
 static inline void sf_count_checksum(struct sf_tracker *t, struct sf_flow *flow,
                                      const struct sf_segment *seg)
 {
-    if (sf_count_may_test(seg, flow->ep[seg->dir].checksums_tested))
-        sf_count_tested(t, flow, seg);
+    enum sf_checksum checksum = sf_count_test(seg, flow->ep[seg->dir].checksums_tested);
+    if (checksum != SF_CHECKSUM_UNTESTED)
+        sf_count_tested(t, flow, seg, checksum);
 }
 /* One more sending of what was sent before, or a probe: to be forgotten when the peer is heard. */
 void sf_count_repeat(struct sf_endpoint *snd);
