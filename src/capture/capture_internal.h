@@ -189,11 +189,16 @@ static inline uint16_t sf_input_u16(const struct sf_input *input, const uint8_t 
     return input->is_swapped ? __builtin_bswap16(v) : v;
 }
 
-static inline uint32_t sf_input_u32(const struct sf_input *input, const uint8_t *p)
+static inline uint32_t sf_u32(const uint8_t *p, bool is_swapped)
 {
     uint32_t v;
     __builtin_memcpy(&v, p, sizeof v);
-    return input->is_swapped ? __builtin_bswap32(v) : v;
+    return is_swapped ? __builtin_bswap32(v) : v;
+}
+
+static inline uint32_t sf_input_u32(const struct sf_input *input, const uint8_t *p)
+{
+    return sf_u32(p, input->is_swapped);
 }
 
 static inline uint64_t sf_input_u64(const struct sf_input *input, const uint8_t *p)

@@ -1,8 +1,6 @@
 /* The pcap format (draft-ietf-opsawg-pcap) and the variants that are found in archives. */
 #include "capture_internal.h"
 
-#include <string.h>
-
 #define PCAP_FILE_HEADER   24
 #define PCAP_RECORD_HEADER 16
 
@@ -79,13 +77,6 @@ static enum sf_step next_packet(struct sf_input *input, struct sf_packet *out)
     return SF_STEP_PACKET;
 }
 
-static inline uint32_t number(const uint8_t *p, bool is_swapped)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return is_swapped ? __builtin_bswap32(v) : v;
-}
-
 /* What next_packet() does, as long as nothing has to be fetched and nothing is odd. */
 static inline size_t take_run(struct sf_input *input, struct sf_packet *batch, size_t capacity,
                               bool is_swapped)
@@ -99,11 +90,11 @@ static inline size_t take_run(struct sf_input *input, struct sf_packet *batch, s
     size_t count = 0;
     for (; count < capacity && (size_t)(end - at) >= header_len; count++) {
         struct sf_packet *out = &batch[count];
-        uint32_t caplen = number(at + 8, is_swapped), wirelen = number(at + 12, is_swapped);
+        uint32_t caplen = sf_u32(at + 8, is_swapped), wirelen = sf_u32(at + 12, is_swapped);
         if (caplen > caplen_max || caplen > (size_t)(end - at) - header_len)
             break;
         out->ts_ns =
-            number(at, is_swapped) * SF_SEC + (sf_ns)number(at + 4, is_swapped) * fraction_ns;
+            sf_u32(at, is_swapped) * SF_SEC + (sf_ns)sf_u32(at + 4, is_swapped) * fraction_ns;
         out->caplen = caplen;
         out->wirelen = wirelen > caplen ? wirelen : caplen;
         out->linktype = linktype;
