@@ -33,7 +33,8 @@ struct sf_capture_options {
     size_t interface_count;
     /* BPF text, or NULL. Live the kernel applies it: what it turns down is not counted at all. */
     const char *filter;
-    bool strict; /* stop at the first damaged input */
+    bool strict;     /* stop at the first damaged input */
+    bool read_ahead; /* files: threads may decompress, begun by sf_capture_next() at the earliest */
     /* live only */
     uint32_t snaplen;    /* 0: default */
     uint32_t buffer_mib; /* 0: default */

@@ -13,6 +13,7 @@ struct sf_capture {
     struct sf_input_report *reports;
     size_t report_count;
     bool is_strict;
+    bool reads_ahead;
     bool has_ended;
     const struct sf_capture *like; /* while a twin of it is opened */
     struct sf_live *live;          /* NULL: offline */
@@ -143,8 +144,10 @@ static size_t take_merged(struct sf_capture *capture, struct sf_packet *batch, s
 
 static size_t take_offline(struct sf_capture *capture, struct sf_packet *batch, size_t capacity)
 {
-    for (size_t i = 0; i < capture->report_count; i++)
+    for (size_t i = 0; i < capture->report_count; i++) {
         capture->inputs[i].window.is_pinned = false;
+        capture->inputs[i].window.may_read_ahead = capture->reads_ahead;
+    }
     bool is_single = capture->report_count == 1;
     size_t count = is_single ? take_single(&capture->inputs[0], batch, capacity)
                              : take_merged(capture, batch, capacity);
@@ -269,6 +272,7 @@ static int open_inputs(struct sf_capture *capture, const struct sf_capture_optio
 {
     bool is_live = options->interface_count > 0;
     capture->is_strict = options->strict;
+    capture->reads_ahead = options->read_ahead;
     capture->report_count = is_live ? options->interface_count : options->file_count;
     if (capture->report_count == 0)
         return sf_fail(err, "no input");

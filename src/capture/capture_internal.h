@@ -31,6 +31,17 @@ ssize_t sf_stream_read(struct sf_stream *stream, uint8_t *buf, size_t len, struc
 uint64_t sf_stream_consumed(const struct sf_stream *stream);
 void sf_stream_close(struct sf_stream *stream);
 
+/* --- ahead.c: a thread that decompresses --- */
+
+struct sf_ahead;
+
+/* Begins to read the stream, which is its own from now on until sf_ahead_end(). NULL: it cannot. */
+struct sf_ahead *sf_ahead_start(struct sf_stream *stream);
+/* As sf_stream_read() and sf_stream_consumed(). */
+ssize_t sf_ahead_read(struct sf_ahead *ahead, uint8_t *buf, size_t len, struct sf_error *err);
+uint64_t sf_ahead_consumed(const struct sf_ahead *ahead);
+void sf_ahead_end(struct sf_ahead *ahead); /* may be NULL */
+
 /* --- window.c: a stretch of octets that the parsers walk --- */
 
 enum sf_fill {
@@ -54,6 +65,8 @@ struct sf_window {
     int fd;
     uint64_t file_at; /* where in it the next octets are read */
     struct sf_stream *stream;
+    bool may_read_ahead;    /* a file that turns out to be long may have a thread of its own */
+    struct sf_ahead *ahead; /* that it has, or NULL */
     uint8_t *buffer;
     size_t capacity;
 };
@@ -65,6 +78,8 @@ const char *sf_window_compression(const struct sf_window *window);
 enum sf_fill sf_window_fill(struct sf_window *window, size_t n);
 /* Octets of the file consumed, before decompression. */
 uint64_t sf_window_consumed(const struct sf_window *window);
+/* Nothing more will be asked for: what has been read stays. */
+void sf_window_end(struct sf_window *window);
 void sf_window_close(struct sf_window *window);
 
 static inline enum sf_fill sf_window_need(struct sf_window *window, size_t n)

@@ -124,9 +124,15 @@ struct sf_interface *sf_input_add_interface(struct sf_input *input, uint32_t lin
     return interface;
 }
 
-enum sf_step sf_input_damage(struct sf_input *input, const char *fmt, ...)
+static void end(struct sf_input *input)
 {
     input->is_open = false;
+    sf_window_end(&input->window);
+}
+
+enum sf_step sf_input_damage(struct sf_input *input, const char *fmt, ...)
+{
+    end(input);
     if (input->context->stop) /* the user ended the reading, nothing is wrong with the file */
         return SF_STEP_END;
     char what[256];
@@ -149,7 +155,7 @@ enum sf_step sf_input_stop(struct sf_input *input, enum sf_fill fill, const char
         return sf_input_damage(input, "%.200s", window->fault.text);
     if (window->at != window->end)
         return sf_input_damage(input, "%s", what);
-    input->is_open = false;
+    end(input);
     return SF_STEP_END;
 }
 

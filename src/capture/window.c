@@ -119,6 +119,22 @@ static ssize_t read_file(struct sf_window *window, uint8_t *buf, size_t len)
     return got;
 }
 
+/* Of a stream; with the second large buffer it is a long one. */
+static ssize_t read_stream(struct sf_window *window, uint8_t *buf, size_t len)
+{
+    bool is_long = window->capacity >= buffer_max && window->origin >= buffer_max;
+    if (window->ahead == NULL && window->may_read_ahead && is_long && window->file_size > 0)
+        window->ahead = sf_ahead_start(window->stream);
+    return window->ahead != NULL ? sf_ahead_read(window->ahead, buf, len, &window->fault)
+                                 : sf_stream_read(window->stream, buf, len, &window->fault);
+}
+
+static uint64_t stream_consumed(const struct sf_window *window)
+{
+    return window->ahead != NULL ? sf_ahead_consumed(window->ahead)
+                                 : sf_stream_consumed(window->stream);
+}
+
 enum sf_fill sf_window_fill(struct sf_window *window, size_t n)
 {
     if (window->is_pinned)
@@ -128,8 +144,7 @@ enum sf_fill sf_window_fill(struct sf_window *window, size_t n)
     while ((size_t)(window->end - window->at) < n) {
         size_t used = (size_t)(window->end - window->buffer), room = window->capacity - used;
         uint8_t *to = window->buffer + used;
-        ssize_t got = window->is_file ? read_file(window, to, room)
-                                      : sf_stream_read(window->stream, to, room, &window->fault);
+        ssize_t got = window->is_file ? read_file(window, to, room) : read_stream(window, to, room);
         if (got <= 0)
             return SF_FILL_SHORT;
         window->end += got;
@@ -140,11 +155,18 @@ enum sf_fill sf_window_fill(struct sf_window *window, size_t n)
 uint64_t sf_window_consumed(const struct sf_window *window)
 {
     return window->is_file ? window->file_at - (uint64_t)(window->end - window->at)
-                           : window->file_start + sf_stream_consumed(window->stream);
+                           : window->file_start + stream_consumed(window);
+}
+
+void sf_window_end(struct sf_window *window)
+{
+    sf_ahead_end(window->ahead);
+    window->ahead = NULL;
 }
 
 void sf_window_close(struct sf_window *window)
 {
+    sf_window_end(window);
     if (window->is_file)
         close(window->fd);
     sf_stream_close(window->stream);

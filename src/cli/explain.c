@@ -250,7 +250,8 @@ static int open_reading(struct reading *r, bool *is_usage, struct sf_error *err)
     struct sf_capture_options capture = {.files = options->files.words,
                                          .file_count = options->files.count,
                                          .filter = options->filter,
-                                         .strict = options->strict};
+                                         .strict = options->strict,
+                                         .read_ahead = options->workers != 1};
     struct sf_decode_options decode = {.vlan_key = options->vlan_key,
                                        .verify_checksums = options->verify_checksums};
     struct sf_track_options track = {.linger_ns = options->linger_ns,
@@ -300,6 +301,7 @@ static void close_reading(struct reading *r)
     sf_decoder_free(r->decoder);
     if (r->capture != NULL)
         sf_capture_close(r->capture);
+    *r = (struct reading){.explain = r->explain};
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -349,7 +351,8 @@ static bool has_standard_input(const struct explain *explain)
     return false;
 }
 
-/* The second reading's files are opened before the sandbox keeps it from them. */
+/* The second reading's files are opened before the sandbox keeps it from them, but for standard
+ * input, of which both readings share the place: the first must have ended, its threads too. */
 static int read_twice(struct explain *explain, struct reading *first, struct reading *second,
                       bool *is_usage, struct sf_error *err)
 {
@@ -357,8 +360,10 @@ static int read_twice(struct explain *explain, struct reading *first, struct rea
     if (open_reading(first, is_usage, err) != 0 ||
         (!is_late && open_reading(second, is_usage, err) != 0) ||
         sf_sandbox_enter(&explain->sandbox, err) != 0 || run_reading(first, err) != 0 ||
-        sf_ladder_choose(explain->ladder, err) != 0 ||
-        (is_late && open_reading(second, is_usage, err) != 0))
+        sf_ladder_choose(explain->ladder, err) != 0)
+        return -1;
+    close_reading(first);
+    if (is_late && open_reading(second, is_usage, err) != 0)
         return -1;
     return run_reading(second, err);
 }

@@ -32,6 +32,7 @@ static struct sf_capture_options capture_options(const struct sf_cli_options *op
         .interface_count = options->interfaces.count,
         .filter = options->filter,
         .strict = options->strict,
+        .read_ahead = options->workers != 1,
         .snaplen = (uint32_t)options->snaplen,
         .buffer_mib = (uint32_t)options->buffer_mib,
         .promiscuous = options->promiscuous,

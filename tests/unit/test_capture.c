@@ -200,7 +200,7 @@ struct result {
 struct request {
     size_t files;
     bool from_stdin;
-    bool is_strict;
+    bool is_strict, reads_ahead;
     const char *filter;
     size_t capacity; /* of a batch; 0: 64 */
 };
@@ -233,7 +233,8 @@ static void read_all(struct result *result, const struct request *request)
     struct sf_capture_options options = {.files = files,
                                          .file_count = request->files,
                                          .filter = request->filter,
-                                         .strict = request->is_strict};
+                                         .strict = request->is_strict,
+                                         .read_ahead = request->reads_ahead};
     if (sf_capture_open(&capture, &options, &result->filter_bad, &result->error) != 0)
         return;
     result->is_open = true;
@@ -1010,31 +1011,78 @@ static void gzip_padded_with_zeros(void **state)
     assert_true(result.reports[0].damaged);
 }
 
+enum { LONG_PACKETS = 4000, LONG_CAPLEN = 1400 };
+
+/* A capture whose packets hold noise: it stays long when it is compressed. */
+static size_t long_capture(uint8_t *out)
+{
+    struct image record = {0};
+    uint32_t noise = 1;
+    size_t len = 0;
+    put_pcap_header(&record, 0xa1b2c3d4, 4, 1);
+    for (uint32_t i = 0; i <= LONG_PACKETS; i++) {
+        memcpy(out + len, record.octets, record.len);
+        len += record.len;
+        record.len = 0;
+        put_pcap_packet(&record, i, 0, 1514, (uint8_t)i, LONG_CAPLEN);
+        for (size_t k = 17; k < record.len; k++)
+            record.octets[k] = (uint8_t)((noise = noise * 1664525 + 1013904223) >> 24);
+    }
+    return len;
+}
+
+/* With and without a thread that decompresses, all is the same. */
+static void read_both_ways(void)
+{
+    static struct result other;
+    read_all(&other, &(struct request){.files = 1});
+    read_all(&result, &(struct request){.files = 1, .reads_ahead = true});
+    expect_same(&other);
+}
+
 /* More than the buffer of a stream holds: batches end where it has to move. */
 static void long_compressed_input(void **state)
 {
     (void)state;
-    enum { PACKETS = 4000, CAPLEN = 1400, RECORD = 16 + CAPLEN };
-    static uint8_t plain[24 + PACKETS * RECORD];
-    static uint8_t octets[sizeof plain];
-    struct image record = {0};
-    size_t len = 0;
-    put_pcap_header(&record, 0xa1b2c3d4, 4, 1);
-    for (uint32_t i = 0; i <= PACKETS; i++) {
-        memcpy(plain + len, record.octets, record.len);
-        len += record.len;
-        record.len = 0;
-        put_pcap_packet(&record, i, 0, 1514, (uint8_t)i, CAPLEN);
+    static uint8_t plain[24 + LONG_PACKETS * (16 + LONG_CAPLEN)], octets[sizeof plain + 65536];
+    size_t len = long_capture(plain);
+    for (size_t c = 0; c < COMPRESSORS; c++) {
+        size_t whole = compressors[c].compress(octets, sizeof octets, plain, len);
+        write_octets(0, octets, whole);
+        read_both_ways();
+        assert_int_equal(result.count, LONG_PACKETS);
+        for (uint32_t i = 0; i < LONG_PACKETS; i++) {
+            assert_int_equal(result.packets[i].ts_ns, i * SF_SEC);
+            assert_int_equal(result.first[i], i & 0xff);
+        }
+        expect_report("pcap", compressors[c].name, NULL);
+        write_octets(0, octets, whole * 2 / 3);
+        read_both_ways();
+        assert_true(result.count > LONG_PACKETS / 2 && result.reports[0].damaged);
+        memset(octets + whole * 3 / 4, 0xff, 64); /* noise as well, where nothing was compressed */
+        write_octets(0, octets, whole);
+        read_both_ways();
     }
-    write_octets(0, octets, gzip(octets, sizeof octets, plain, len));
-    write_octets(1, octets, gzip(octets, sizeof octets, plain, len / 2));
-    read_all(&result, &(struct request){.files = 1});
-    assert_int_equal(result.count, PACKETS);
-    for (uint32_t i = 0; i < PACKETS; i++) {
-        assert_int_equal(result.packets[i].ts_ns, i * SF_SEC);
-        assert_int_equal(result.first[i], i & 0xff);
+}
+
+/* Who stops early waits for nobody. */
+static void long_compressed_input_is_left(void **state)
+{
+    (void)state;
+    static uint8_t plain[24 + LONG_PACKETS * (16 + LONG_CAPLEN)], octets[sizeof plain + 65536];
+    struct sf_packet batch[64];
+    struct sf_capture *capture = NULL;
+    struct sf_error err;
+    char path[32];
+    const char *file = path_of(path, 0);
+    struct sf_capture_options options = {.files = &file, .file_count = 1, .read_ahead = true};
+    write_octets(0, octets, gzip(octets, sizeof octets, plain, long_capture(plain)));
+    for (size_t batches = 0; batches < 40; batches += 13) {
+        assert_int_equal(sf_capture_open(&capture, &options, NULL, &err), 0);
+        for (size_t i = 0; i < batches; i++)
+            assert_true(sf_capture_next(capture, batch, 64) > 0);
+        sf_capture_close(capture);
     }
-    expect_report("pcap", "gzip", NULL);
 }
 
 static void with_stdin(const struct image *image, bool is_pipe)
@@ -1253,6 +1301,7 @@ int main(void)
         cmocka_unit_test(compressed_and_cut_at_every_length),
         cmocka_unit_test(gzip_padded_with_zeros),
         cmocka_unit_test(long_compressed_input),
+        cmocka_unit_test(long_compressed_input_is_left),
         cmocka_unit_test(standard_input),
         cmocka_unit_test(merged_by_time_ties_by_order),
         cmocka_unit_test(merged_streams_keep_their_heads),
