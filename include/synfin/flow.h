@@ -87,8 +87,7 @@ struct sf_endpoint {
     struct sf_rtt_estimate rtt_estimate;
     struct sf_samples rtt;
     struct sf_resent *resent; /* ring of SF_RESENT_MAX, or NULL */
-    uint32_t ecn_ce;
-    uint32_t syn_data; /* octets carried by its SYN */
+    sf_offset resent_high;    /* end of the furthest piece in the ring */
 
     /* sequence space */
     sf_seq base;   /* sequence number of offset 0 */
@@ -155,6 +154,8 @@ struct sf_endpoint {
     bool has_sent;         /* a segment other than a lone RST was seen from this end */
     sf_offset low;         /* first offset seen */
     sf_offset proof; /* its ACK beyond this offset of the peer proves the assumption; or NONE */
+    uint32_t ecn_ce;
+    uint32_t syn_data; /* octets carried by its SYN */
 
     /* What few connections need. */
     sf_offset late_begin;   /* octets from here on that were sent before late_ns may have waited */
@@ -173,8 +174,7 @@ struct sf_endpoint {
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, capture_duplicates;
-    sf_offset resent_high; /* end of the furthest piece in the ring */
-    struct sf_copy *copy;  /* the last capture duplicate, until D-SACK could say otherwise */
+    struct sf_copy *copy; /* the last capture duplicate, until D-SACK could say otherwise */
 };
 
 /* Octets of an end: from its begin those that a usual segment touches of its receiver, and those
