@@ -3,7 +3,7 @@
 from html import escape
 from math import floor, log10
 
-WIDTH, LABELS, RIGHT = 860, 130, 110
+WIDTH, LABELS, RIGHT = 950, 220, 110
 BAR, GAP, HEAD, TOP, BOTTOM = 14, 4, 30, 62, 30
 
 STYLE = """
