@@ -309,7 +309,9 @@ static inline bool take_usual(struct sf_input *input, struct sf_packet *out)
 static size_t run(struct sf_input *input, struct sf_packet *batch, size_t capacity)
 {
     size_t count = 0;
-    while (count < capacity && !input->is_swapped && take_usual(input, &batch[count]))
+    if (input->is_swapped) /* until the next section, which is next_packet()'s */
+        return 0;
+    while (count < capacity && take_usual(input, &batch[count]))
         count++;
     input->parsed += count;
     return count;
