@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -126,6 +127,40 @@ static int check_standard_output(const char *const *words, size_t count, const c
         if (first != NULL)
             return sf_fail(err, "two outputs to standard output: %s and -o %s", first, words[i]);
         first = words[i];
+    }
+    return 0;
+}
+
+const char *sf_outputs_path(const struct sf_cli_options *options, size_t n, bool *is_folder)
+{
+    *is_folder = false;
+    if (n < options->outputs.count)
+        return sf_sink_path(options->outputs.words[n], is_folder);
+    const char *path = options->write_path;
+    return path == NULL || strcmp(path, "-") == 0 ? NULL : path;
+}
+
+static bool is_input(const struct sf_cli_options *options, const struct stat *output)
+{
+    struct stat st;
+    for (size_t i = 0; i < options->files.count; i++) {
+        const char *path = options->files.words[i];
+        int result = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &st) : stat(path, &st);
+        if (result == 0 && st.st_dev == output->st_dev && st.st_ino == output->st_ino)
+            return true;
+    }
+    return false;
+}
+
+int sf_outputs_check(const struct sf_cli_options *options, struct sf_error *err)
+{
+    struct stat st;
+    for (size_t i = 0; i <= options->outputs.count; i++) {
+        bool is_folder;
+        const char *path = sf_outputs_path(options, i, &is_folder);
+        if (path != NULL && !is_folder && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+            is_input(options, &st))
+            return sf_fail(err, "%s is an input, too: writing it would destroy it", path);
     }
     return 0;
 }

@@ -27,6 +27,12 @@ struct sf_outputs {
 int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *options, bool *usage,
                     struct sf_error *err);
 
+/* The path of the n-th output of the options, -w being the last, or NULL: it is standard output. */
+const char *sf_outputs_path(const struct sf_cli_options *options, size_t n, bool *is_folder);
+
+/* 0, or -1 with *err when an output is a file that is an input, too: it would be lost. */
+int sf_outputs_check(const struct sf_cli_options *options, struct sf_error *err);
+
 /* Each hands on to every sink whose reader is still there; the first error ends it: -1, *err. */
 int sf_outputs_meta(struct sf_outputs *outputs, const struct sf_meta *meta, struct sf_error *err);
 int sf_outputs_event(struct sf_outputs *outputs, const struct sf_event *event,

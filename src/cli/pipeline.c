@@ -164,7 +164,7 @@ static int check_options(const struct sf_cli_options *options, struct sf_error *
                             "(synfin --help)");
     if (options->interfaces.count > 0 && options->write_path != NULL)
         return sf_fail(err, "-w needs regular files: the packets are read a second time");
-    return 0;
+    return sf_outputs_check(options, err);
 }
 
 /* NULL for an expression that was not given; -1 for one that does not compile. */

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "landlock.h"
+#include "outputs.h"
 #include "synfin/output.h"
-#include "synfin/sink.h"
 #include "syscalls.h"
 
 #if defined(__has_feature)
@@ -80,21 +80,11 @@ static int check_replaces(const char *path, struct sf_error *err)
                              (unsigned)file.st_uid, (unsigned)geteuid());
 }
 
-/* The path of the n-th output, -w being the last: NULL for standard output. */
-static const char *output_path(const struct sf_cli_options *options, size_t n, bool *is_folder)
-{
-    *is_folder = false;
-    if (n < options->outputs.count)
-        return sf_sink_path(options->outputs.words[n], is_folder);
-    const char *path = options->write_path;
-    return path == NULL || strcmp(path, "-") == 0 ? NULL : path;
-}
-
 int sf_sandbox_check(const struct sf_sandbox *sandbox, struct sf_error *err)
 {
     for (size_t i = 0; i <= sandbox->options->outputs.count; i++) {
         bool is_folder;
-        const char *path = output_path(sandbox->options, i, &is_folder);
+        const char *path = sf_outputs_path(sandbox->options, i, &is_folder);
         if (path != NULL && !is_folder && !sf_output_is_in_place(path) &&
             check_replaces(path, err) != 0)
             return -1;
@@ -144,7 +134,7 @@ static int add_outputs(struct rules *rules, const struct sf_cli_options *options
 {
     for (size_t i = 0; i <= options->outputs.count; i++) {
         bool is_folder;
-        const char *path = output_path(options, i, &is_folder);
+        const char *path = sf_outputs_path(options, i, &is_folder);
         if (path == NULL)
             continue;
         if (is_folder || sf_output_is_in_place(path)) {
