@@ -332,6 +332,14 @@ static void check_result(struct run *run, const struct script_result *result,
          path, value, result->value);
 }
 
+static void check_saying(struct run *run, const struct script_saying *saying,
+                         const struct sf_record *record)
+{
+    if (strstr(record->verdict, saying->text) == NULL)
+        fail(run, saying->line, "record %llu: the verdict is: %s", (unsigned long long)record->id,
+             record->verdict);
+}
+
 static const struct sf_anomaly_entry *entry_of(const struct sf_record *record, enum sf_anomaly name)
 {
     for (size_t i = 0; i < record->anomaly_count; i++)
@@ -446,6 +454,9 @@ static void take_records(struct run *run)
         for (size_t i = 0; i < run->script->result_count; i++)
             if (run->script->results[i].record == record.id)
                 check_result(run, &run->script->results[i], &record);
+        for (size_t i = 0; i < run->script->saying_count; i++)
+            if (run->script->sayings[i].record == record.id)
+                check_saying(run, &run->script->sayings[i], &record);
     }
 }
 

@@ -800,6 +800,29 @@ static int take_result(struct parser *p, const char *word)
     return 0;
 }
 
+static int take_saying(struct parser *p)
+{
+    struct script *script = p->script;
+    uint32_t record = 1;
+    if (peek(p) != NULL && isdigit((unsigned char)*peek(p)) && take_number(p, 1000, &record) != 0)
+        return -1;
+    note_record(p, record);
+    size_t size = (script->saying_count + 1) * sizeof *script->sayings;
+    script->sayings = realloc(script->sayings, size);
+    if (script->sayings == NULL)
+        abort();
+    struct script_saying *saying = &script->sayings[script->saying_count++];
+    *saying = (struct script_saying){.line = p->line, .record = record};
+    while (peek(p) != NULL) {
+        const char *word = take(p);
+        size_t length = strlen(saying->text), room = sizeof saying->text - length;
+        int written = snprintf(saying->text + length, room, "%s%s", length > 0 ? " " : "", word);
+        if (written < 0 || (size_t)written >= room)
+            return fail(p, "too long:", saying->text);
+    }
+    return saying->text[0] != '\0' ? 0 : fail(p, "nothing is said", NULL);
+}
+
 static const struct {
     const char *word;
     int (*take)(struct parser *p);
@@ -816,6 +839,7 @@ static const struct {
     {"timestamps", set_timestamps},
     {"end", take_end},
     {"may", take_may},
+    {"says", take_saying},
 };
 
 static int take_line(struct parser *p)
@@ -913,6 +937,7 @@ void script_dispose(struct script *script)
 {
     free(script->packets);
     free(script->results);
+    free(script->sayings);
     free(script->at_end);
     free(script->allowed);
     *script = (struct script){0};

@@ -86,6 +86,12 @@ struct script_result {
     char path[64], value[80];
 };
 
+/* "says [N] words": the N-th record's verdict has these words in this order, a blank between. */
+struct script_saying {
+    unsigned line, record;
+    char text[200];
+};
+
 struct script {
     const char *path;
     struct script_transform transform;
@@ -93,6 +99,8 @@ struct script {
     size_t packet_count;
     struct script_result *results;
     size_t result_count;
+    struct script_saying *sayings;
+    size_t saying_count;
     struct script_anomaly *at_end; /* `end`: must be in the record */
     size_t at_end_count;
     struct script_anomaly *allowed; /* `may`: may be */
