@@ -174,6 +174,7 @@ struct sf_endpoint {
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, capture_duplicates;
+    uint64_t keep_alive_packet; /* the last one */
     struct sf_copy *copy; /* the last capture duplicate, until D-SACK could say otherwise */
 };
 

@@ -190,6 +190,9 @@ static const struct change changes[] = {
      "$S sends its FIN again: the last ACK did not reach it. For this the other end waits in "
      "TIME-WAIT.",
      NULL, NULL},
+    {SENDER, SF_CAUSE_RETRACTED, SF_CLOSED, SF_SYN_SENT, ANY, SF_TH_SYN,
+     "$S tries the same SYN once more, refused or not: Windows does so twice, half a second apart.",
+     NULL, NULL},
     {SENDER, SF_CAUSE_RETRACTED, SF_CLOSED, ANY, ANY, 0,
      "$S goes on: it did not take the RST. What was assumed of it is taken back.", NULL, NULL},
     {SENDER, SF_CAUSE_RETRACTED, ANY, ANY, ANY, 0,
@@ -343,8 +346,8 @@ void sf_ladder_tell_moments(struct sf_buffer *out, const struct ladder_context *
 /* Cause and consequence, where the detail does not say them. */
 static const char *const lessons[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_SYN_RETRANSMITTED] =
-        "No answer came in time: the SYN or its answer was lost, or dropped on purpose. The wait "
-        "grows from try to try.",
+        "No answer came in time: the SYN or its answer was lost, or dropped on purpose; or it was "
+        "refused, and tried once more. The wait grows from try to try.",
     [SF_ANOMALY_SYN_ACK_RETRANSMITTED] =
         "The ACK that completes the handshake is missing: lost on the way, never sent, or refused "
         "because the queue of new connections is full.",
@@ -418,8 +421,8 @@ static const char *const lessons[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_SIMULTANEOUS_CLOSE] = "Neither is the first: both go through CLOSING.",
     [SF_ANOMALY_FIN_RETRANSMITTED] = "Its ACK did not come in time; a FIN is repeated like data.",
     [SF_ANOMALY_FIN_UNACKNOWLEDGED] = "Whether the peer knows of the end cannot be told.",
-    [SF_ANOMALY_LAST_ACK_MISSING] = "Lost, or later than the capture's end: the second end to "
-                                    "close waits in LAST-ACK.",
+    [SF_ANOMALY_LAST_ACK_MISSING] = "Lost, or later than the capture's end: the end that sent "
+                                    "the FIN waits for it, and sends it again.",
     [SF_ANOMALY_DATA_AFTER_FIN] = "A FIN says that nothing follows: this stack is broken, or "
                                   "somebody else writes.",
     [SF_ANOMALY_PORT_REUSED] = "Numbers and timestamps keep the old connection's segments apart.",

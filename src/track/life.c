@@ -23,6 +23,14 @@ static void add_change(struct sf_rooms *rooms, struct sf_flow *flow, const struc
     flow->changes[flow->change_count++] = *change;
 }
 
+const struct sf_change *sf_flow_change(const struct sf_flow *flow, enum sf_cause cause, int dir)
+{
+    for (unsigned i = 0; i < flow->change_count; i++)
+        if (flow->changes[i].cause == (uint8_t)cause && flow->changes[i].dir == (uint8_t)dir)
+            return &flow->changes[i];
+    return NULL;
+}
+
 static void enter(struct sf_turn *turn, enum sf_dir dir, enum sf_tcp_state to, bool proved,
                   enum sf_cause cause)
 {
@@ -182,7 +190,8 @@ static void send_fin(struct sf_turn *turn)
         flow->first_fin = (uint8_t)turn->dir;
     /* A FIN that fills a hole may be told as sent again though its first sending did not pass. */
     if (turn->is_fin_again && is_after_fin((enum sf_tcp_state)turn->snd->state)) {
-        retract(turn, turn->dir);
+        if (!sf_flow_has_reset(flow)) /* else it crossed that RST, or took no notice: reset.c */
+            retract(turn, turn->dir);
         return;
     }
     const struct sf_endpoint *rcv = turn->rcv;
@@ -241,6 +250,11 @@ void sf_life_segment(struct sf_turn *turn)
 void sf_life_reset(struct sf_turn *turn)
 {
     apply(turn, turn->dir, SF_SND_RST, true, SF_CAUSE_SENT_RST);
+    apply(turn, sf_dir_other(turn->dir), SF_RCV_RST, false, SF_CAUSE_GOT_RST);
+}
+
+void sf_life_end_old(struct sf_turn *turn)
+{
     apply(turn, sf_dir_other(turn->dir), SF_RCV_RST, false, SF_CAUSE_GOT_RST);
 }
 

@@ -125,6 +125,7 @@ static const char *const kind_texts[] = {
                           "sendings of its peer",
     [SF_KIND_SYN_RECEIVED] = "stage=syn_received: the SYN-ACK was never acknowledged",
     [SF_KIND_IN_WINDOW] = "a RST in the window but not exact: whether it counted is not known",
+    [SF_KIND_CUT_SHORT] = "no answer to the SYN in less than a second until the capture ended",
     [SF_KIND_ACK_UNCONFIRMED] =
         "stage=ack_unconfirmed: the handshake's ACK passed the tap, yet the "
         "server repeated its SYN-ACK",
@@ -173,7 +174,7 @@ static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_SIMULTANEOUS_CLOSE] = "the FINs crossed",
     [SF_ANOMALY_FIN_RETRANSMITTED] = "the FIN was sent {n} more time{s}",
     [SF_ANOMALY_FIN_UNACKNOWLEDGED] = "the only FIN was never acknowledged",
-    [SF_ANOMALY_LAST_ACK_MISSING] = "the second FIN was never acknowledged",
+    [SF_ANOMALY_LAST_ACK_MISSING] = "its FIN was never acknowledged",
     [SF_ANOMALY_DATA_AFTER_FIN] = "{o} beyond its own FIN",
     [SF_ANOMALY_PORT_REUSED] = "these addresses and ports carried an earlier connection",
 };

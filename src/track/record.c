@@ -12,6 +12,8 @@
 static const sf_ns SUSPECT_GONE = 15 * SF_SEC;
 /* A keep-alive is answered within a second, or it was not. */
 static const sf_ns KEEP_ALIVE_ANSWER = SF_SEC;
+/* An answer to a SYN takes less. */
+static const sf_ns SYN_ANSWER = SF_SEC;
 /* By then a sender with octets outstanding would have sent again (RFC 6298 §2.1's first RTO). */
 static const sf_ns SENDING_DUE = SF_SEC;
 
@@ -57,7 +59,9 @@ static bool is_handshake(const struct sf_flow *flow)
     bool answered = server->syn_acks > 0 || server->state > SF_SYN_RECEIVED ||
                     (server->packets > server->rsts && server->data_packets > 0);
     bool acked = client->acked_peer_syn && client->packets > (uint64_t)client->syns + client->rsts;
-    return pure_syns(client) > 0 && answered && acked;
+    bool was_over = !sf_ns_known(flow->ack_ns) && sf_flow_has_reset(flow) &&
+                    sf_noted_any(flow, SF_ANOMALY_RESET_IN_HANDSHAKE);
+    return pure_syns(client) > 0 && answered && acked && !was_over;
 }
 
 static bool is_simultaneous(const struct sf_flow *flow)
@@ -87,15 +91,10 @@ static enum sf_opening opening_of(const struct sf_flow *flow)
 
 /* --- how it closed ---------------------------------------------------------------------------- */
 
-static bool has_reset(const struct sf_flow *flow)
-{
-    return flow->reset.packet != 0 && flow->reset.effect != SF_EFFECT_IGNORED;
-}
-
 static enum sf_closing closing_of(const struct sf_flow *flow)
 {
     bool first = flow->ep[0].fin != SF_OFFSET_NONE, second = flow->ep[1].fin != SF_OFFSET_NONE;
-    if (has_reset(flow))
+    if (sf_flow_has_reset(flow))
         return SF_CLOSING_RESET;
     if (first && second && sf_flow_both_fins_acked(flow))
         return flow->fins_crossed ? SF_CLOSING_SIMULTANEOUS : SF_CLOSING_FIN;
@@ -105,6 +104,18 @@ static enum sf_closing closing_of(const struct sf_flow *flow)
 }
 
 /* --- what only the end tells ------------------------------------------------------------------ */
+
+/* The packet with which an end first did that, or the connection's last. */
+static uint64_t packet_of(const struct sf_flow *flow, enum sf_cause cause, int dir)
+{
+    const struct sf_change *change = sf_flow_change(flow, cause, dir);
+    return change != NULL ? change->packet : flow->last_packet;
+}
+
+static void note_fin(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly name, int end)
+{
+    sf_note(t, flow, name, end, packet_of(flow, SF_CAUSE_SENT_FIN, end), 0);
+}
 
 static void note(struct sf_tracker *t, struct sf_flow *flow, enum sf_anomaly name, int end)
 {
@@ -119,28 +130,39 @@ struct failed_opening {
     uint64_t packet;
 };
 
-static struct failed_opening failed_opening(const struct sf_flow *flow, enum sf_opening opening)
+/* No more was waited for an answer when the capture ended. */
+static bool is_cut_short(const struct sf_flow *flow, sf_ns end_ns)
+{
+    return flow->ended_by == SF_ENDED_OPEN && end_ns - client_of(flow)->last_ns < SYN_ANSWER;
+}
+
+/* `end_ns`: of the capture, INT64_MAX while it goes on. */
+static struct failed_opening failed_opening(const struct sf_flow *flow, enum sf_opening opening,
+                                            sf_ns end_ns)
 {
     int client = flow->client, server = 1 - flow->client;
-    if (has_reset(flow))
+    uint64_t syn_ack = packet_of(flow, SF_CAUSE_SENT_SYN_ACK, server);
+    bool is_answered = sf_noted_any(flow, SF_ANOMALY_HALF_OPEN); /* for an older connection */
+    if (sf_flow_has_reset(flow))
         return (struct failed_opening){.name = SF_ANOMALY_COUNT};
-    if (opening == SF_OPENING_UNANSWERED)
-        return (struct failed_opening){SF_ANOMALY_UNANSWERED, client, SF_KIND_NONE,
-                                       flow->first_packet};
+    if (opening == SF_OPENING_UNANSWERED && !is_answered)
+        return (struct failed_opening){
+            SF_ANOMALY_UNANSWERED, client,
+            is_cut_short(flow, end_ns) ? SF_KIND_CUT_SHORT : SF_KIND_NONE, flow->first_packet};
     if (opening == SF_OPENING_INCOMPLETE)
-        return (struct failed_opening){SF_ANOMALY_EMBRYONIC, server, SF_KIND_SYN_RECEIVED,
-                                       flow->last_packet};
+        return (struct failed_opening){SF_ANOMALY_EMBRYONIC, server, SF_KIND_SYN_RECEIVED, syn_ack};
     if (opening == SF_OPENING_HANDSHAKE && server_of(flow)->state == SF_SYN_RECEIVED)
         return (struct failed_opening){SF_ANOMALY_EMBRYONIC, server, SF_KIND_ACK_UNCONFIRMED,
-                                       flow->last_packet};
+                                       syn_ack};
     return (struct failed_opening){.name = SF_ANOMALY_COUNT};
 }
 
 /* Once, however often it is looked at; what was overdue and came after all is taken back. */
-static void note_failed_opening(struct sf_tracker *t, struct sf_flow *flow, enum sf_opening opening)
+static void note_failed_opening(struct sf_tracker *t, struct sf_flow *flow, enum sf_opening opening,
+                                sf_ns end_ns)
 {
     static const enum sf_anomaly names[] = {SF_ANOMALY_UNANSWERED, SF_ANOMALY_EMBRYONIC};
-    struct failed_opening failed = failed_opening(flow, opening);
+    struct failed_opening failed = failed_opening(flow, opening, end_ns);
     bool is_noted = false;
     for (int i = 0; i < 2 * SF_DIR_COUNT && flow->note_count > 0; i++) {
         struct sf_noted *noted = sf_noted_find(flow, names[i / 2], i % 2);
@@ -159,13 +181,13 @@ static void note_failed_opening(struct sf_tracker *t, struct sf_flow *flow, enum
 void sf_record_note_overdue(struct sf_tracker *t, struct sf_flow *flow)
 {
     if (!flow->is_closed)
-        note_failed_opening(t, flow, opening_of(flow));
+        note_failed_opening(t, flow, opening_of(flow), INT64_MAX);
 }
 
 static void conclude_opening(struct sf_tracker *t, struct sf_flow *flow)
 {
     enum sf_opening opening = opening_of(flow);
-    note_failed_opening(t, flow, opening);
+    note_failed_opening(t, flow, opening, t->now_ns);
     if (opening == SF_OPENING_ONE_SIDED)
         note(t, flow, SF_ANOMALY_ONE_SIDED, flow->ep[0].packets > 0 ? 0 : 1);
     else if (is_simultaneous(flow) && !sf_noted_any(flow, SF_ANOMALY_SIMULTANEOUS_OPEN))
@@ -186,29 +208,38 @@ static void conclude_one_sided(struct sf_tracker *t, struct sf_flow *flow)
 
 static void conclude_closing(struct sf_tracker *t, struct sf_flow *flow)
 {
-    if (has_reset(flow) || flow->first_fin == SF_NO_FIN)
+    if (sf_flow_has_reset(flow) || flow->first_fin == SF_NO_FIN)
         return;
     int first = flow->first_fin, second = 1 - first;
     bool has_second = flow->ep[second].fin != SF_OFFSET_NONE;
     if (has_second) {
-        if (!sf_flow_both_fins_acked(flow))
-            note(t, flow, SF_ANOMALY_LAST_ACK_MISSING, flow->ep[first].fin_acked ? second : first);
+        for (int dir = 0; dir < SF_DIR_COUNT; dir++)
+            if (!flow->ep[dir].fin_acked)
+                note_fin(t, flow, SF_ANOMALY_LAST_ACK_MISSING, dir);
     } else if (!flow->ep[first].fin_acked) {
         if (flow->ep[second].packets > 0)
-            note(t, flow, SF_ANOMALY_FIN_UNACKNOWLEDGED, first);
+            note_fin(t, flow, SF_ANOMALY_FIN_UNACKNOWLEDGED, first);
     } else if (!sf_noted_any(flow, SF_ANOMALY_HALF_CLOSED)) {
         note(t, flow, SF_ANOMALY_HALF_CLOSED, first);
     }
+}
+
+/* Long ago, or its sender gave up. */
+static bool is_unanswered(const struct sf_tracker *t, const struct sf_flow *flow, int dir)
+{
+    const struct sf_endpoint *ep = &flow->ep[dir];
+    bool gave_up = sf_flow_has_reset(flow) && flow->reset.by == dir;
+    return ep->unheard.keep_alives > 0 && (gave_up || t->now_ns - ep->last_ns >= KEEP_ALIVE_ANSWER);
 }
 
 /* One end's last sendings into silence. */
 static void conclude_silence(struct sf_tracker *t, struct sf_flow *flow, int dir)
 {
     const struct sf_endpoint *ep = &flow->ep[dir], *peer = &flow->ep[1 - dir];
-    if (peer->packets == 0 || has_reset(flow))
+    if (is_unanswered(t, flow, dir))
+        sf_note(t, flow, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, dir, ep->keep_alive_packet, 0);
+    if (peer->packets == 0 || sf_flow_has_reset(flow))
         return;
-    if (ep->unheard.keep_alives > 0 && t->now_ns - ep->last_ns >= KEEP_ALIVE_ANSWER)
-        note(t, flow, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, dir);
     if (ep->unheard.sendings < 3 || ep->state == SF_SYN_SENT || ep->state == SF_SYN_RECEIVED)
         return;
     sf_note(t, flow, SF_ANOMALY_PEER_SILENT, dir, flow->last_packet, ep->unheard.sendings);
@@ -221,7 +252,7 @@ static void conclude_silence(struct sf_tracker *t, struct sf_flow *flow, int dir
 /* The RST's receiver said nothing more, though it had something to say; or went on to a new one. */
 static void conclude_reset(struct sf_tracker *t, struct sf_flow *flow)
 {
-    if (flow->challenge_packet != 0 && !has_reset(flow))
+    if (flow->challenge_packet != 0 && !sf_flow_has_reset(flow))
         sf_note_kind(t, flow, SF_ANOMALY_RESET_INVALID, flow->challenge_by, flow->challenge_packet,
                      0, SF_KIND_IN_WINDOW, SF_WARNING);
     if (flow->reset.packet == 0 || flow->reset.effect != SF_EFFECT_UNKNOWN)
@@ -396,7 +427,7 @@ static void fill_closing(const struct sf_flow *flow, struct sf_record *out)
     out->ended_by = ended[flow->ended_by];
     out->reset_by = out->reset_kind = out->reset_validity = out->reset_effect = NULL;
     out->reset_packet = SF_COUNT_UNKNOWN;
-    if (!has_reset(flow))
+    if (!sf_flow_has_reset(flow))
         return;
     const struct sf_reset *reset = &flow->reset;
     out->reset_by = sf_role_name(sf_role_of(flow, reset->by));

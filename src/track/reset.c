@@ -137,11 +137,13 @@ static bool seems_to_know_nothing(const struct sf_turn *turn)
     return is_unheard && is_answer;
 }
 
+/* Octets that passed after its FIN and that it has not acknowledged. */
 static bool answers_data(const struct sf_turn *turn)
 {
     const struct sf_endpoint *rcv = turn->rcv;
-    return turn->flow->last_dir != turn->dir && rcv->data_packets > 0 &&
-           rcv->last_ns == rcv->last_data_ns && rcv->snd_nxt > rcv->snd_una;
+    const struct sf_change *fin = sf_flow_change(turn->flow, SF_CAUSE_SENT_FIN, (int)turn->dir);
+    return fin != NULL && rcv->data_packets > 0 && rcv->last_data_ns >= fin->ts_ns &&
+           sf_outstanding(rcv) > 0;
 }
 
 static enum sf_reset_kind judge_kind(const struct sf_turn *turn)
@@ -219,15 +221,29 @@ static bool answers_old_connection(const struct sf_turn *turn)
            !sf_seq_equal(turn->seg->seq, sf_seq_add(snd->base, 1));
 }
 
+/* The client tried the SYN again that was refused (Windows does, three times), to no avail. */
+static bool refuses_again(const struct sf_turn *turn)
+{
+    const struct sf_flow *flow = turn->flow;
+    return flow->is_refused && flow->reset.by == turn->dir && is_receiver_in_syn_sent(turn) &&
+           acknowledges_syn(turn);
+}
+
 void sf_reset_segment(struct sf_turn *turn)
 {
     struct sf_flow *flow = turn->flow;
     if (answers_old_connection(turn)) {
         sf_note_kind(turn->tracker, flow, SF_ANOMALY_HALF_OPEN, (int)turn->dir, turn->seg->packet,
                      0, SF_KIND_REOPEN, SF_PROBLEM);
+        sf_life_end_old(turn);
         return;
     }
-    if (flow->reset.packet != 0 && flow->reset.effect != SF_EFFECT_IGNORED)
+    if (refuses_again(turn)) {
+        sf_turn_note(turn, SF_ANOMALY_REFUSED, 0);
+        sf_life_reset(turn);
+        return;
+    }
+    if (sf_flow_has_reset(flow))
         return; /* it is over: further RSTs answer segments that still crossed */
     enum sf_reset_validity validity = judge_validity(turn);
     enum sf_reset_kind kind = judge_kind(turn);

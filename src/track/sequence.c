@@ -27,6 +27,11 @@ static void choose_base(struct sf_endpoint *ep, sf_seq base, bool is_iss)
     ep->sent_count = 0;
 }
 
+static bool is_plain(const struct sf_segment *seg)
+{
+    return !(seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST));
+}
+
 static void shift_offset(sf_offset *offset, sf_offset by)
 {
     if (*offset != SF_OFFSET_NONE)
@@ -110,6 +115,30 @@ static void forget_first_fin(struct sf_turn *turn)
     flow->first_fin = peer_closed ? (uint8_t)sf_dir_other(turn->dir) : SF_NO_FIN;
 }
 
+/* Midstream, the very first segment was a keep-alive if its answer acknowledges one number more
+ * than it has sent (RFC 9293 §3.8.4): that number lies before the first octet. */
+static bool answers_first_keep_alive(const struct sf_turn *turn)
+{
+    const struct sf_segment *seg = turn->seg;
+    const struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    return turn->flow->is_midstream && snd->packets == 1 && rcv->packets == 1 &&
+           rcv->state == SF_ESTABLISHED && rcv->data_packets == 0 && rcv->fin == SF_OFFSET_NONE &&
+           (rcv->last.flags & SF_TH_ACK) && seg->payload_len == 0 && is_plain(seg) &&
+           (seg->flags & SF_TH_ACK) && sf_seq_equal(seg->seq, rcv->last.ack) &&
+           sf_seq_equal(seg->ack, sf_seq_add(rcv->base, 2));
+}
+
+static void take_first_keep_alive(struct sf_turn *turn)
+{
+    struct sf_endpoint *rcv = turn->rcv;
+    rcv->base = sf_seq_add(rcv->base, 1);
+    rcv->keep_alives = 1;
+    rcv->last.is_keep_alive = true;
+    rcv->keep_alive_packet = turn->flow->first_packet;
+    sf_note(turn->tracker, turn->flow, SF_ANOMALY_KEEP_ALIVE, (int)sf_dir_other(turn->dir),
+            turn->flow->first_packet, 0);
+}
+
 void sf_sequence_locate(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
@@ -117,6 +146,8 @@ void sf_sequence_locate(struct sf_turn *turn)
     bool syn = seg->flags & SF_TH_SYN;
     if (seg->flags & SF_TH_RST)
         return; /* a RST's number is judged, never believed: reset.c */
+    if (answers_first_keep_alive(turn))
+        take_first_keep_alive(turn);
     if (!snd->has_base)
         choose_base(snd, syn ? seg->seq : sf_seq_add(seg->seq, (uint32_t)-1), syn);
     else if (syn && !snd->has_iss)
@@ -140,11 +171,6 @@ void sf_sequence_locate(struct sf_turn *turn)
     turn->is_stray = !syn && is_stray(turn);
     turn->snd_nxt_before = snd->snd_nxt;
     snd->has_sent = true;
-}
-
-static bool is_plain(const struct sf_segment *seg)
-{
-    return !(seg->flags & (SF_TH_SYN | SF_TH_FIN | SF_TH_RST));
 }
 
 /* RFC 9293 §3.8.6.1; Linux probes with no octet at SND.NXT-1, others with one at SND.NXT. */
@@ -184,7 +210,9 @@ static void take_keep_alive(struct sf_turn *turn)
     snd->keep_alives++;
     sf_count_repeat(snd);
     if (snd->unheard.keep_alives++ > 0)
-        sf_turn_note(turn, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, 0);
+        sf_note(turn->tracker, turn->flow, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, (int)turn->dir,
+                snd->keep_alive_packet, 0);
+    snd->keep_alive_packet = turn->seg->packet;
     turn->labels |= 1u << SF_LABEL_KEEP_ALIVE;
     sf_turn_note(turn, SF_ANOMALY_KEEP_ALIVE, 0);
 }

@@ -54,6 +54,7 @@ enum sf_note_kind {
     SF_KIND_SUSPECTED,
     SF_KIND_SYN_RECEIVED,
     SF_KIND_ACK_UNCONFIRMED,
+    SF_KIND_CUT_SHORT, /* of unanswered: the capture ended so soon that nothing can be told */
     SF_KIND_IN_WINDOW, /* of reset_invalid: not exact, and nothing tells what came of it */
 };
 
@@ -164,6 +165,12 @@ static inline void sf_flow_touch(struct sf_tracker *tracker, struct sf_flow *flo
     sf_flow_table_touch(tracker->table, flow, list);
 }
 
+/* A RST took effect, as far as is known. */
+static inline bool sf_flow_has_reset(const struct sf_flow *flow)
+{
+    return flow->reset.packet != 0 && flow->reset.effect != SF_EFFECT_IGNORED;
+}
+
 /* --- numbers -------------------------------------------------------------------------------- */
 
 /* The offset of a sequence number, taken as near as possible to `near`. */
@@ -225,11 +232,14 @@ static inline enum sf_role sf_role_of(const struct sf_flow *flow, int end)
 /* --- life.c: states ----------------------------------------------------------------------------
  */
 
-void sf_life_segment(struct sf_turn *turn);                  /* anything but RST */
-void sf_life_reset(struct sf_turn *turn);                    /* an acceptable RST */
+void sf_life_segment(struct sf_turn *turn); /* anything but RST */
+void sf_life_reset(struct sf_turn *turn);   /* an acceptable RST */
+void sf_life_end_old(struct sf_turn *turn); /* one that ends its receiver's older connection */
 void sf_life_restore(struct sf_turn *turn, enum sf_dir dir); /* the RST was ignored */
 void sf_life_update_closed(struct sf_tracker *tracker, struct sf_flow *flow);
 bool sf_flow_both_fins_acked(const struct sf_flow *flow);
+/* The first change of that cause and end (enum sf_dir), or NULL. */
+const struct sf_change *sf_flow_change(const struct sf_flow *flow, enum sf_cause cause, int dir);
 
 /* --- hole.c: what the tap has not seen ---------------------------------------------------------
  */

@@ -117,7 +117,8 @@ static void say_octets(struct sf_writer *s, const struct sf_record *r)
         say_octets_of_one(s, r, client->packets > 0 ? SF_CLIENT : SF_SERVER);
     } else if (client->unique_bytes == 0 && server->unique_bytes == 0) {
         bool missing = client->missing_bytes > 0 || server->missing_bytes > 0;
-        sf_write(s, missing ? "no data was captured" : "no data was sent");
+        bool is_whole = !missing && r->opening != SF_OPENING_MIDSTREAM;
+        sf_write(s, is_whole ? "no data was sent" : "no data was captured");
     } else {
         say_count(s, client->unique_bytes);
         say_number(s, " from the client, ", server->unique_bytes, " from the server");
@@ -127,7 +128,8 @@ static void say_octets(struct sf_writer *s, const struct sf_record *r)
 /* --- openings that did not succeed -------------------------------------------------------------
  */
 
-static void say_unanswered(struct sf_writer *s, const struct sf_record *r)
+static void say_unanswered(struct sf_writer *s, const struct sf_flow *flow,
+                           const struct sf_record *r)
 {
     const struct sf_record_end *client = &r->end[SF_CLIENT];
     if (r->reset_by != NULL) {
@@ -135,10 +137,34 @@ static void say_unanswered(struct sf_writer *s, const struct sf_record *r)
                    ") before any answer.");
         return;
     }
-    say_number(s, "Nothing answered the client's SYN (packet ", r->first_packet, ")");
-    if (client->syns > 1) {
-        say_number(s, ", sent ", client->syns, " times over ");
+    const struct sf_anomaly_entry *reopen = anomaly(r, SF_ANOMALY_HALF_OPEN);
+    if (reopen != NULL) {
+        say_number(s, "The server answered the client's SYN (packet ", r->first_packet,
+                   ") out of an older connection");
+        say_number(s, ", which the client then reset (packet ", reopen->first_packet,
+                   "): half-open; no SYN-ACK followed.");
+        return;
+    }
+    bool is_silent = r->end[SF_SERVER].packets == 0;
+    say_number(s,
+               is_silent ? "Nothing answered the client's SYN (packet "
+                         : "No SYN-ACK answered the client's SYN (packet ",
+               r->first_packet, ")");
+    if (client->syns > 1)
+        say_number(s, ", sent ", client->syns, " times");
+    if (client->syns > 1 && is_silent) {
+        sf_write(s, " over ");
         say_span(s, r->duration_ns);
+    }
+    if (!is_silent) {
+        say_number(s, "; the server's packets, ", r->end[SF_SERVER].packets,
+                   " of them, are of another connection, or the SYN-ACK was not captured.");
+        return;
+    }
+    const struct sf_noted *noted = sf_noted_find(flow, SF_ANOMALY_UNANSWERED, flow->client);
+    if (noted != NULL && noted->kind == SF_KIND_CUT_SHORT) {
+        sf_write(s, "; the capture ended less than a second later.");
+        return;
     }
     const struct sf_anomaly_entry *icmp = anomaly(r, SF_ANOMALY_ICMP_ERROR);
     if (icmp == NULL) {
@@ -153,12 +179,18 @@ static void say_unanswered(struct sf_writer *s, const struct sf_record *r)
 static void say_refused(struct sf_writer *s, const struct sf_record *r)
 {
     const struct sf_anomaly_entry *refused = anomaly(r, SF_ANOMALY_REFUSED);
+    const struct sf_timeline_entry *got = change(r, SF_CAUSE_GOT_RST, SF_CLIENT);
     say_number(s, "Server refused the connection by RST (packet ",
                refused != NULL ? refused->first_packet : r->last_packet, ")");
-    if (r->duration_ns > 0) {
+    if (got != NULL && got->t_ns > 0) {
         sf_write(s, ", ");
-        say_span(s, r->duration_ns);
+        say_span(s, got->t_ns);
         say_number(s, " after the SYN (packet ", r->first_packet, ")");
+    }
+    if (refused != NULL && refused->count > 1) {
+        say_number(s, ", and ", refused->count - 1, " SYN");
+        sf_write(s, refused->count > 2 ? "s" : "");
+        say_number(s, " more (to packet ", refused->last_packet, ")");
     }
     sf_write(s, ": nothing listens there, or a firewall answers.");
 }
@@ -191,6 +223,19 @@ static void say_incomplete(struct sf_writer *s, const struct sf_flow *flow,
 /* --- endings -----------------------------------------------------------------------------------
  */
 
+/* Which FINs were. */
+static void say_acknowledged(struct sf_writer *s, const struct sf_flow *flow)
+{
+    bool first = flow->ep[0].fin_acked, second = flow->ep[1].fin_acked;
+    if (first == second) {
+        sf_write(s, first ? "; both FINs were acknowledged" : "; neither FIN was acknowledged");
+        return;
+    }
+    sf_write(s, "; an acknowledgement of the ");
+    say_role(s, sf_role_of(flow, first ? 1 : 0));
+    sf_write(s, "'s was not seen");
+}
+
 static void say_fin(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     enum sf_role first = sf_role_of(flow, flow->first_fin), second = other(first);
@@ -210,17 +255,14 @@ static void say_fin(struct sf_writer *s, const struct sf_flow *flow, const struc
         say_span(s, b->t_ns - a->t_ns);
         sf_write(s, " later");
     }
-    bool neither = !flow->ep[0].fin_acked && !flow->ep[1].fin_acked;
-    if (r->closing == SF_CLOSING_FIN)
-        sf_write(s, "; both FINs were acknowledged: ");
-    else
-        sf_write(s, neither ? "; neither FIN was acknowledged: "
-                            : "; the last FIN's acknowledgement was not seen: ");
+    say_acknowledged(s, flow);
+    sf_write(s, ": ");
     say_octets(s, r);
     sf_write(s, ".");
 }
 
-static void say_simultaneous_close(struct sf_writer *s, const struct sf_record *r)
+static void say_simultaneous_close(struct sf_writer *s, const struct sf_flow *flow,
+                                   const struct sf_record *r)
 {
     const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, SF_CLIENT),
                                    *b = change(r, SF_CAUSE_SENT_FIN, SF_SERVER);
@@ -229,6 +271,8 @@ static void say_simultaneous_close(struct sf_writer *s, const struct sf_record *
         say_number(s, " (packets ", a->packet, " and ");
         say_number(s, "", b->packet, ")");
     }
+    if (!sf_flow_both_fins_acked(flow))
+        say_acknowledged(s, flow);
     sf_write(s, "; ");
     say_octets(s, r);
     sf_write(s, ".");
@@ -237,6 +281,14 @@ static void say_simultaneous_close(struct sf_writer *s, const struct sf_record *
 static void say_half_closed(struct sf_writer *s, const struct sf_flow *flow,
                             const struct sf_record *r)
 {
+    static const char *const until[] = {
+        [SF_ENDED_OPEN] = " when the capture ended.",
+        [SF_ENDED_CLOSED] = ".",
+        [SF_ENDED_REUSED] = " when its addresses and ports were used again.",
+        [SF_ENDED_IDLE] = " when the idle timeout had passed.",
+        [SF_ENDED_EVICTED] = " when it was evicted to keep within the memory bound.",
+        [SF_NOT_ENDED] = " then.",
+    };
     enum sf_role first = sf_role_of(flow, flow->first_fin), peer = other(first);
     const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, first);
     say_capital(s, first);
@@ -250,8 +302,9 @@ static void say_half_closed(struct sf_writer *s, const struct sf_flow *flow,
     }
     sf_write(s, r->end[peer].packets == 0 ? "); what the " : "); the ");
     say_role(s, peer);
-    sf_write(s, r->end[peer].packets == 0 ? " did then was not captured."
-                                          : "'s was still open when the capture ended.");
+    sf_write(s, r->end[peer].packets == 0 ? " did then was not captured." : "'s was still open");
+    if (r->end[peer].packets > 0)
+        sf_write(s, until[flow->ended_by]);
 }
 
 static void say_reset_when(struct sf_writer *s, const struct sf_flow *flow)
@@ -311,9 +364,9 @@ static void say_reset_by(struct sf_writer *s, const struct sf_flow *flow, const 
         say_number(s, " closed (FIN, packet ", fin->packet, "), then reset the connection");
     else
         sf_write(s, " reset the connection");
+    say_number(s, " (RST, packet ", r->reset_packet, late ? ") when more data came" : ")");
     if (!after_fin)
         say_reset_when(s, flow);
-    say_number(s, " (packet ", r->reset_packet, late ? ") when more data came" : ")");
 }
 
 static void say_reset(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
@@ -396,7 +449,8 @@ enum { TROUBLES_SAID = 2 };
 static bool is_told(const struct sf_record *r, enum sf_anomaly name)
 {
     bool silence = name == SF_ANOMALY_PEER_SILENT || name == SF_ANOMALY_HALF_OPEN;
-    bool ended = name == SF_ANOMALY_HALF_OPEN && r->reset_by != NULL;
+    bool ended = name == SF_ANOMALY_HALF_OPEN && r->reset_by != NULL &&
+                 strcmp(r->reset_kind, sf_reset_kind_name(SF_RESET_NO_CONNECTION)) == 0;
     bool open = r->closing == SF_CLOSING_NONE;
     return ended || (silence && open && anomaly(r, SF_ANOMALY_PEER_SILENT) != NULL);
 }
@@ -428,9 +482,11 @@ static bool is_synack_alone(const struct sf_record *r)
 static void say_closing(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     switch (r->closing) {
-    case SF_CLOSING_FIN:
-    case SF_CLOSING_FIN_UNACKED: say_fin(s, flow, r); return;
-    case SF_CLOSING_SIMULTANEOUS: say_simultaneous_close(s, r); return;
+    case SF_CLOSING_FIN_UNACKED:
+        (flow->fins_crossed ? say_simultaneous_close : say_fin)(s, flow, r);
+        return;
+    case SF_CLOSING_FIN: say_fin(s, flow, r); return;
+    case SF_CLOSING_SIMULTANEOUS: say_simultaneous_close(s, flow, r); return;
     case SF_CLOSING_HALF_CLOSED: say_half_closed(s, flow, r); return;
     case SF_CLOSING_RESET: say_reset(s, flow, r); return;
     case SF_CLOSING_NONE:
@@ -453,7 +509,7 @@ void sf_record_verdict(const struct sf_flow *flow, struct sf_record *r)
 {
     struct sf_writer s = sf_writer_of(r->verdict, sizeof r->verdict);
     if (r->opening == SF_OPENING_UNANSWERED)
-        say_unanswered(&s, r);
+        say_unanswered(&s, flow, r);
     else if (r->opening == SF_OPENING_REFUSED)
         say_refused(&s, r);
     else if (r->opening == SF_OPENING_INCOMPLETE)
