@@ -32,8 +32,11 @@ struct sf_hole {
 /* A sent and not yet acknowledged piece of sequence space. */
 struct sf_sent {
     sf_offset begin, end;
-    sf_ns ts_ns;    /* of its last sending */
     uint16_t times; /* sent */
+    /* of its last sending */
+    uint16_t ip_id, checksum;
+    uint8_t ttl;
+    sf_ns ts_ns;
 };
 
 /* A resent piece, remembered so that D-SACK or timestamps may show it was needless. */
@@ -175,7 +178,7 @@ struct sf_endpoint {
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, capture_duplicates;
     uint64_t keep_alive_packet; /* the last one */
-    struct sf_copy *copy; /* the last capture duplicate, until D-SACK could say otherwise */
+    struct sf_copy *copy;       /* the last capture duplicate, until D-SACK could say otherwise */
 };
 
 /* Octets of an end: from its begin those that a usual segment touches of its receiver, and those

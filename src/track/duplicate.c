@@ -1,11 +1,12 @@
-/* One packet captured more than once (mirror port, several interfaces) is told from a packet sent
- * again: same numbers, same IP-ID or same octets and timestamps, within a millisecond. */
+/* One packet captured more than once (mirror port, several interfaces, both sides of a router) is
+ * told from a packet sent again: same numbers, same IP-ID or same octets and timestamps, within a
+ * millisecond; what a router has passed on, its TTL lower, within a second. */
 #include "track_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const sf_ns DUPLICATE_NS = SF_MSEC;
+static const sf_ns DUPLICATE_NS = SF_MSEC, ROUTED_NS = SF_SEC;
 
 /* A print tells packets apart by their numbers; its lowest bits are 0. With it there is the place
  * where the packet was captured. A sighting is when that was, by the lowest bits of the clock, and
@@ -29,6 +30,14 @@ static sf_ns gap_to(uint64_t sighting, const struct sf_segment *seg)
 {
     uint64_t begin = sighting >> REST_BITS << REST_BITS;
     return (sf_ns)(((uint64_t)seg->ts_ns << REST_BITS) - begin) / (1 << REST_BITS);
+}
+
+/* Whether a packet with that TTL, captured so long before, may be the same. A router keeps it for
+ * as long as its queue is; without an IP-ID a host may have sent another one meanwhile. */
+static bool is_soon(const struct sf_segment *seg, uint8_t ttl, sf_ns gap)
+{
+    bool is_routed = seg->ttl < ttl && seg->ip_id != 0 && gap > 0;
+    return gap >= -DUPLICATE_NS && gap <= (is_routed ? ROUTED_NS : DUPLICATE_NS);
 }
 
 static bool is_doubled(const struct sf_turn *turn)
@@ -139,25 +148,60 @@ static bool is_copy(const struct sf_turn *turn, unsigned place, uint64_t print)
 {
     if ((turn->snd->prints[place] ^ print) > PLACE_MASK || turn->snd->packets == 0)
         return false;
-    sf_ns gap = gap_to(turn->snd->sightings[place], turn->seg);
-    return gap <= DUPLICATE_NS && gap >= -DUPLICATE_NS && may_be_copy(turn, place);
+    uint64_t sighting = turn->snd->sightings[place];
+    return is_soon(turn->seg, (uint8_t)sighting, gap_to(sighting, turn->seg)) &&
+           may_be_copy(turn, place);
+}
+
+/* Octets that are acknowledged, from a sender that counts its IP-IDs and has come further: then it
+ * is no new sending, and where its TTL is lower a router had it meanwhile. */
+static bool is_routed_late(const struct sf_turn *turn)
+{
+    enum { NEAR = 1024 };
+    const struct sf_segment *seg = turn->seg;
+    const struct sf_endpoint *snd = turn->snd;
+    uint16_t behind = (uint16_t)(snd->last.ip_id - seg->ip_id);
+    return behind > 0 && behind < NEAR && seg->ttl < snd->ttl_max &&
+           seg->ts_ns - snd->last_ns <= ROUTED_NS;
+}
+
+/* Behind more packets than leave prints: octets once more. */
+static bool is_copy_of_older(const struct sf_turn *turn)
+{
+    const struct sf_segment *seg = turn->seg;
+    const struct sf_endpoint *snd = turn->snd;
+    if (seg->payload_len == 0 || seg->ip_id == 0 || !snd->has_base || (seg->flags & SF_TH_SYN))
+        return false;
+    sf_offset begin = sf_offset_of(snd, seg->seq, snd->snd_nxt);
+    sf_offset end = begin + sf_segment_seq_len(seg);
+    if (end <= snd->snd_una)
+        return is_routed_late(turn);
+    const struct sf_sent *sent = sf_sent_find(snd, begin, end);
+    return sent != NULL && sent->ip_id == seg->ip_id && sent->checksum == seg->checksum &&
+           seg->ttl <= sent->ttl && is_soon(seg, sent->ttl, seg->ts_ns - sent->ts_ns);
+}
+
+static void take_copy(struct sf_turn *turn)
+{
+    turn->snd->capture_duplicates++;
+    remember_copy(turn);
+    turn->tracker->totals.capture_duplicates++;
+    turn->labels |= 1u << SF_LABEL_CAPTURE_DUPLICATE;
+    sf_turn_note(turn, SF_ANOMALY_CAPTURE_DUPLICATE, 0);
 }
 
 bool sf_duplicate_check(struct sf_turn *turn)
 {
-    struct sf_endpoint *snd = turn->snd;
     uint64_t print = sf_duplicate_print(turn->seg);
-    bool is_in_reach = !sf_duplicate_is_out_of_reach(turn->flow, turn->seg->packet);
-    for (unsigned i = 0; is_in_reach && i < SF_FINGERPRINTS; i++) {
-        if (!is_copy(turn, i, print))
-            continue;
-        snd->capture_duplicates++;
-        remember_copy(turn);
-        turn->tracker->totals.capture_duplicates++;
-        turn->labels |= 1u << SF_LABEL_CAPTURE_DUPLICATE;
-        sf_turn_note(turn, SF_ANOMALY_CAPTURE_DUPLICATE, 0);
-        return true;
+    bool is_any = false;
+    if (!sf_duplicate_is_out_of_reach(turn->flow, turn->seg->packet)) {
+        for (unsigned i = 0; !is_any && i < SF_FINGERPRINTS; i++)
+            is_any = is_copy(turn, i, print);
+        is_any = is_any || is_copy_of_older(turn);
     }
-    sf_duplicate_remember(snd, turn->seg, print);
-    return false;
+    if (is_any)
+        take_copy(turn);
+    else
+        sf_duplicate_remember(turn->snd, turn->seg, print);
+    return is_any;
 }

@@ -52,7 +52,7 @@ static void take_again(struct sf_turn *turn, enum sf_anomaly name)
     if (!(turn->labels & 1u << SF_LABEL_RETRANSMISSION)) /* else its octets were counted */
         turn->snd->resent_packets++;
     turn->labels |= 1u << SF_LABEL_RETRANSMISSION;
-    sf_sent_again(turn->snd, 0, 1, turn->seg->ts_ns);
+    sf_sent_again(turn->snd, 0, 1, turn->seg);
     sf_turn_note(turn, name, 0);
 }
 

@@ -267,6 +267,9 @@ static void unpack_changes(struct sf_unpacker *u, const struct sf_flow *flow,
 }
 _Static_assert(SF_STATE_COUNT <= 16 && SF_CAUSE_COUNT <= CAUSE_MASK + 1, "two octets do");
 
+/* IP-ID, checksum and TTL, as they lie. */
+enum { SENT_TOLD = offsetof(struct sf_sent, ttl) + 1 - offsetof(struct sf_sent, ip_id) };
+
 static void pack_sent(struct sf_packer *p, const struct sf_endpoint *ep, sf_ns base)
 {
     for (unsigned i = 0; i < ep->sent_count; i++) {
@@ -275,6 +278,7 @@ static void pack_sent(struct sf_packer *p, const struct sf_endpoint *ep, sf_ns b
         sf_pack_number(p, sf_zigzag(sent->end - sent->begin));
         sf_pack_number(p, sf_time_shrink(sent->ts_ns, base));
         sf_pack_number(p, sent->times);
+        sf_pack_octets(p, &sent->ip_id, SENT_TOLD);
     }
 }
 
@@ -286,6 +290,7 @@ static void unpack_sent(struct sf_unpacker *u, struct sf_sent *out, unsigned cou
         sent->end = sent->begin + sf_unzigzag(sf_unpack_number(u));
         sent->ts_ns = sf_time_grow(sf_unpack_number(u), base);
         sent->times = (uint16_t)sf_unpack_number(u);
+        sf_unpack_octets(u, &sent->ip_id, SENT_TOLD);
     }
 }
 

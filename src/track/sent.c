@@ -25,7 +25,7 @@ static int grow(struct sf_rooms *rooms, struct sf_endpoint *ep)
 }
 
 void sf_sent_add(struct sf_rooms *rooms, struct sf_endpoint *ep, sf_offset begin, sf_offset end,
-                 sf_ns ts_ns)
+                 const struct sf_segment *seg)
 {
     if (ep->sent_count == ep->sent_capacity && grow(rooms, ep) != 0) {
         /* No room: the newest entry grows and, sent twice on paper, gives no sample. */
@@ -36,7 +36,13 @@ void sf_sent_add(struct sf_rooms *rooms, struct sf_endpoint *ep, sf_offset begin
         }
         return;
     }
-    *at(ep, ep->sent_count) = (struct sf_sent){begin, end, ts_ns, 1};
+    *at(ep, ep->sent_count) = (struct sf_sent){.begin = begin,
+                                               .end = end,
+                                               .times = 1,
+                                               .ip_id = seg->ip_id,
+                                               .checksum = seg->checksum,
+                                               .ttl = seg->ttl,
+                                               .ts_ns = seg->ts_ns};
     ep->sent_count++;
 }
 
@@ -54,14 +60,25 @@ static unsigned first_after(const struct sf_endpoint *ep, sf_offset offset)
     return low;
 }
 
-sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns)
+const struct sf_sent *sf_sent_find(const struct sf_endpoint *ep, sf_offset begin, sf_offset end)
+{
+    unsigned i = first_after(ep, begin);
+    const struct sf_sent *sent = i < ep->sent_count ? at(ep, i) : NULL;
+    return sent != NULL && sent->begin == begin && sent->end == end ? sent : NULL;
+}
+
+sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end,
+                    const struct sf_segment *seg)
 {
     sf_ns before = SF_NS_UNKNOWN;
     for (unsigned i = first_after(ep, begin); i < ep->sent_count && at(ep, i)->begin < end; i++) {
         struct sf_sent *sent = at(ep, i);
         if (!sf_ns_known(before))
             before = sent->ts_ns;
-        sent->ts_ns = ts_ns;
+        sent->ts_ns = seg->ts_ns;
+        sent->ip_id = seg->ip_id;
+        sent->checksum = seg->checksum;
+        sent->ttl = seg->ttl;
         if (sent->times < UINT16_MAX)
             sent->times++;
     }

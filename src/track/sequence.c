@@ -380,7 +380,7 @@ static void take_old_data(struct sf_turn *turn)
             snd->late_begin = turn->data_begin;
     }
     uint64_t seen = (uint64_t)(end - turn->data_begin) - fill.octets;
-    sf_ns before = sf_sent_again(snd, turn->data_begin, end, turn->seg->ts_ns);
+    sf_ns before = sf_sent_again(snd, turn->data_begin, end, turn->seg);
     if (seen > 0)
         take_resent(turn, end,
                     sf_ns_known(before) ? turn->seg->ts_ns - before
@@ -457,7 +457,7 @@ static void take_fin_again(struct sf_turn *turn)
     turn->is_fin_again = true;
     sf_count_repeat(snd);
     sf_turn_note(turn, SF_ANOMALY_FIN_RETRANSMITTED, 0);
-    sf_sent_again(snd, turn->data_end, turn->end, turn->seg->ts_ns);
+    sf_sent_again(snd, turn->data_end, turn->end, turn->seg);
     if (!(turn->labels & 1u << SF_LABEL_RETRANSMISSION))
         snd->resent_packets++;
     turn->labels |= 1u << SF_LABEL_RETRANSMISSION;
@@ -511,7 +511,7 @@ void sf_sequence_segment(struct sf_turn *turn)
         take_fin(turn);
     if (turn->end > snd->snd_nxt) {
         sf_offset begin = turn->begin > snd->snd_nxt ? turn->begin : snd->snd_nxt;
-        sf_sent_add(turn->tracker->rooms, snd, begin, turn->end, turn->seg->ts_ns);
+        sf_sent_add(turn->tracker->rooms, snd, begin, turn->end, turn->seg);
         snd->unheard.is_first = true;
         snd->unheard.sendings = 0;
         snd->snd_nxt = turn->end;

@@ -117,7 +117,7 @@ static void take_data(struct step *step)
         sf_note(step->tracker, flow, SF_ANOMALY_OFFLOADED_SEGMENTS, (int)seg->dir, seg->packet, 0);
     snd->unique_bytes += len;
     snd->pushes += (seg->flags & SF_TH_PSH) != 0;
-    sf_sent_add(step->tracker->rooms, snd, snd->snd_nxt, step->end, seg->ts_ns);
+    sf_sent_add(step->tracker->rooms, snd, snd->snd_nxt, step->end, seg);
     snd->unheard.is_first = true;
     snd->unheard.sendings = 0;
     snd->snd_nxt = step->end;

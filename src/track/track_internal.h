@@ -267,9 +267,12 @@ uint64_t sf_hole_missing(const struct sf_endpoint *ep);
  */
 
 void sf_sent_add(struct sf_rooms *rooms, struct sf_endpoint *ep, sf_offset begin, sf_offset end,
-                 sf_ns ts_ns);
+                 const struct sf_segment *seg);
 /* Marks what overlaps as sent again; returns the time of the last sending before, or UNKNOWN. */
-sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end, sf_ns ts_ns);
+sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end,
+                    const struct sf_segment *seg);
+/* The piece that begins and ends there, or NULL. */
+const struct sf_sent *sf_sent_find(const struct sf_endpoint *ep, sf_offset begin, sf_offset end);
 /* Forgets what is acknowledged; returns the sample, or SF_NS_UNKNOWN (Karn). */
 sf_ns sf_sent_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns);
 bool sf_sent_is_boundary(const struct sf_endpoint *ep, sf_offset offset);
