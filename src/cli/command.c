@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,6 +111,7 @@ static const struct {
 
 int sf_command_run(int count, char **words)
 {
+    signal(SIGPIPE, SIG_IGN); /* a write tells it, too: see check_output() */
     if (count == 0) {
         sf_options_help(stderr);
         return SF_STATUS_USAGE;

@@ -50,7 +50,6 @@ static void *wait_for_signals(void *argument)
 void sf_signals_start(struct sf_signals *signals, struct sf_capture *capture)
 {
     sigset_t set;
-    signal(SIGPIPE, SIG_IGN);
     listen_to(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signals->capture = capture;

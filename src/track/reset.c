@@ -221,6 +221,15 @@ static bool answers_old_connection(const struct sf_turn *turn)
            !sf_seq_equal(turn->seg->seq, sf_seq_add(snd->base, 1));
 }
 
+/* In SYN-SENT there is no window yet: RFC 9293 §3.10.7.3. */
+static void note_invalid(struct sf_turn *turn)
+{
+    bool is_for_syn = is_receiver_in_syn_sent(turn) && turn->rcv->has_iss;
+    sf_note_kind(turn->tracker, turn->flow, SF_ANOMALY_RESET_INVALID, (int)turn->dir,
+                 turn->seg->packet, 0, is_for_syn ? SF_KIND_NOT_OF_SYN : SF_KIND_NONE,
+                 sf_anomaly_severity(SF_ANOMALY_RESET_INVALID));
+}
+
 /* The client tried the SYN again that was refused (Windows does, three times), to no avail. */
 static bool refuses_again(const struct sf_turn *turn)
 {
@@ -256,7 +265,7 @@ void sf_reset_segment(struct sf_turn *turn)
         flow->challenge_by = (uint8_t)turn->dir;
         break;
     case SF_RESET_BELOW:
-    case SF_RESET_ABOVE: sf_turn_note(turn, SF_ANOMALY_RESET_INVALID, 0); break;
+    case SF_RESET_ABOVE: note_invalid(turn); break;
     }
 }
 

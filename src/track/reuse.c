@@ -78,7 +78,8 @@ static enum sf_reuse judge_syn(const struct sf_flow *flow, const struct sf_segme
 static enum sf_reuse judge_syn_ack(const struct sf_flow *flow, const struct sf_segment *seg)
 {
     const struct sf_endpoint *snd = &flow->ep[seg->dir], *rcv = &flow->ep[sf_dir_other(seg->dir)];
-    if (rcv->has_iss && sf_seq_equal(seg->ack, sf_seq_add(rcv->base, 1)) && !flow->is_closed)
+    if (rcv->has_iss && sf_seq_equal(seg->ack, sf_seq_add(rcv->base, 1)) &&
+        (!flow->is_closed || snd->has_iss))
         return SF_REUSE_NO; /* it answers this connection's SYN, whatever its number */
     if (!snd->has_base || (snd->has_iss && sf_seq_equal(snd->base, seg->seq)))
         return flow->is_closed && !snd->has_base ? SF_REUSE_NEW : SF_REUSE_NO;

@@ -54,8 +54,9 @@ enum sf_note_kind {
     SF_KIND_SUSPECTED,
     SF_KIND_SYN_RECEIVED,
     SF_KIND_ACK_UNCONFIRMED,
-    SF_KIND_CUT_SHORT, /* of unanswered: the capture ended so soon that nothing can be told */
-    SF_KIND_IN_WINDOW, /* of reset_invalid: not exact, and nothing tells what came of it */
+    SF_KIND_CUT_SHORT,  /* of unanswered: the capture ended so soon that nothing can be told */
+    SF_KIND_NOT_OF_SYN, /* of reset_invalid: in SYN-SENT */
+    SF_KIND_IN_WINDOW,  /* of reset_invalid: not exact, and nothing tells what came of it */
 };
 
 const char *sf_reset_kind_name(enum sf_reset_kind kind);
