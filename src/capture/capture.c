@@ -196,7 +196,7 @@ bool sf_capture_ended(const struct sf_capture *capture)
 
 void sf_capture_stop(struct sf_capture *capture)
 {
-    capture->context.stop = 1;
+    capture->context.stop = true;
 }
 
 /* --- opening --- */

@@ -3,7 +3,7 @@
 #ifndef SYNFIN_CAPTURE_INTERNAL_H
 #define SYNFIN_CAPTURE_INTERNAL_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "synfin/capture.h"
@@ -21,9 +21,8 @@ struct sf_stream;
 /* The name of the compression that begins so, or NULL. */
 const char *sf_stream_compression(const uint8_t magic[SF_MAGIC_LEN], size_t len);
 
-/* Takes over fd, also on failure. *stop, when it becomes true, ends an interrupted read. */
-int sf_stream_open(struct sf_stream **out, int fd, const volatile sig_atomic_t *stop,
-                   struct sf_error *err);
+/* Takes over fd, also on failure. *stop, when it becomes true, ends the reading. */
+int sf_stream_open(struct sf_stream **out, int fd, const atomic_bool *stop, struct sf_error *err);
 const char *sf_stream_format(const struct sf_stream *stream);
 /* Returns the octets written into buf (at least one, at most len), 0 at the end, or -1. */
 ssize_t sf_stream_read(struct sf_stream *stream, uint8_t *buf, size_t len, struct sf_error *err);
@@ -72,8 +71,8 @@ struct sf_window {
 };
 
 /* Takes over fd, also on failure; of a file, what lies behind `size_max` is not there. */
-int sf_window_open(struct sf_window *window, int fd, uint64_t size_max,
-                   const volatile sig_atomic_t *stop, struct sf_error *err);
+int sf_window_open(struct sf_window *window, int fd, uint64_t size_max, const atomic_bool *stop,
+                   struct sf_error *err);
 const char *sf_window_compression(const struct sf_window *window);
 enum sf_fill sf_window_fill(struct sf_window *window, size_t n);
 /* Octets of the file consumed, before decompression. */
@@ -132,7 +131,7 @@ struct sf_filter;
 struct sf_context {
     uint32_t interface_count;
     struct sf_filter *filter; /* NULL: none */
-    volatile sig_atomic_t stop;
+    atomic_bool stop;
 };
 
 enum sf_step {

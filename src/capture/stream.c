@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,12 +33,15 @@ struct codec {
 struct sf_stream {
     int fd;
     const struct codec *codec; /* NULL: octets as they are */
-    const volatile sig_atomic_t *stop;
+    const atomic_bool *stop;
     uint64_t consumed;
     size_t in_at;
     size_t in_end;
     bool is_at_eof;
     bool is_between_frames; /* the data may end here */
+    size_t
+        next_input; /* octets up to the end of the next block, as its library says; 0: it begins */
+    bool may_hold_more; /* the library filled what it was given: it may have more of the block */
     union {
         z_stream zlib;
         void *context;
@@ -85,6 +89,15 @@ static void gzip_close(struct sf_stream *stream)
     inflateEnd(&stream->state.zlib);
 }
 
+/* On damage zstd and lz4 tell nothing of what the same call made before it: they are given a block
+ * at a time, so that all before the damaged one is there, however many octets were asked for. */
+static size_t input_for_block(const struct sf_stream *stream, size_t first)
+{
+    size_t held = stream->may_hold_more ? 0 : stream->in_end - stream->in_at;
+    size_t wanted = stream->next_input > 0 ? stream->next_input : first;
+    return held < wanted ? held : wanted;
+}
+
 #if SYNFIN_ZSTD
 static int zstd_open(struct sf_stream *stream)
 {
@@ -94,17 +107,22 @@ static int zstd_open(struct sf_stream *stream)
 
 static ssize_t zstd_decode(struct sf_stream *stream, uint8_t *out, size_t len, const char **why)
 {
-    ZSTD_inBuffer in = {stream->in, stream->in_end, stream->in_at};
+    enum { FIRST = 5 }; /* ZSTD_initDStream() says so */
+    size_t end = stream->in_at + input_for_block(stream, FIRST);
+    ZSTD_inBuffer in = {stream->in, end, stream->in_at};
     ZSTD_outBuffer made = {out, len, 0};
     if (stream->is_between_frames && in.pos == in.size)
         return 0; /* a call without input would begin a new frame */
     size_t rc = ZSTD_decompressStream(stream->state.context, &made, &in);
     stream->in_at = in.pos;
     stream->is_between_frames = rc == 0;
-    if (!ZSTD_isError(rc))
-        return (ssize_t)made.pos;
-    *why = ZSTD_getErrorName(rc);
-    return made.pos > 0 ? (ssize_t)made.pos : -1;
+    if (ZSTD_isError(rc)) {
+        *why = ZSTD_getErrorName(rc);
+        return -1;
+    }
+    stream->next_input = rc;
+    stream->may_hold_more = rc != 0 && made.pos == len;
+    return (ssize_t)made.pos;
 }
 
 static void zstd_close(struct sf_stream *stream)
@@ -130,7 +148,7 @@ static int lz4_open(struct sf_stream *stream)
 static ssize_t lz4_decode(struct sf_stream *stream, uint8_t *out, size_t len, const char **why)
 {
     size_t made = len;
-    size_t taken = stream->in_end - stream->in_at;
+    size_t taken = input_for_block(stream, LZ4F_HEADER_SIZE_MIN);
     if (stream->is_between_frames && taken == 0)
         return 0; /* a call without input would begin a new frame */
     size_t rc = LZ4F_decompress(stream->state.context, out, &made, stream->in + stream->in_at,
@@ -140,6 +158,8 @@ static ssize_t lz4_decode(struct sf_stream *stream, uint8_t *out, size_t len, co
         return -1;
     }
     stream->in_at += taken;
+    stream->next_input = rc;
+    stream->may_hold_more = rc != 0 && made == len;
     stream->is_between_frames = rc == 0;
     return (ssize_t)made;
 }
@@ -201,11 +221,22 @@ const char *sf_stream_compression(const uint8_t magic[SF_MAGIC_LEN], size_t len)
     return codec != NULL ? codec->name : NULL;
 }
 
+/* Waits until a pipe has something or has ended: a thread of its own takes the signals, so that
+ * none interrupts a read(). */
+static void wait_for_input(const struct sf_stream *stream)
+{
+    enum { LOOK_MS = 100 };
+    struct pollfd input = {.fd = stream->fd, .events = POLLIN};
+    while (!*stream->stop && poll(&input, 1, LOOK_MS) == 0)
+        continue;
+}
+
 /* read() that survives signals until the capture is stopped; a stop looks like the end. */
 static ssize_t read_some(struct sf_stream *stream, uint8_t *buf, size_t len, struct sf_error *err)
 {
     ssize_t got;
     do {
+        wait_for_input(stream);
         got = *stream->stop ? 0 : read(stream->fd, buf, len);
     } while (got < 0 && errno == EINTR);
     if (got < 0)
@@ -255,8 +286,7 @@ static int choose_codec(struct sf_stream *stream, struct sf_error *err)
     return 0;
 }
 
-int sf_stream_open(struct sf_stream **out, int fd, const volatile sig_atomic_t *stop,
-                   struct sf_error *err)
+int sf_stream_open(struct sf_stream **out, int fd, const atomic_bool *stop, struct sf_error *err)
 {
     struct sf_stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL) {
@@ -299,14 +329,15 @@ ssize_t sf_stream_read(struct sf_stream *stream, uint8_t *buf, size_t len, struc
         if (stream->in_at == stream->in_end && !stream->is_at_eof && refill(stream, err) != 0)
             return -1;
         size_t before = stream->in_at;
+        bool was_held = stream->may_hold_more; /* then no input is taken */
         const char *why = "no progress";
         ssize_t made = codec->decode(stream, buf, len, &why);
         if (made > 0)
             return made;
-        bool is_stuck = stream->in_at == before && before < stream->in_end;
+        bool is_stuck = !was_held && stream->in_at == before && before < stream->in_end;
         if (made < 0 || is_stuck)
             return sf_fail(err, "damaged %s data (%s)", codec->name, why);
-        if (stream->is_at_eof && stream->in_at == stream->in_end)
+        if (!was_held && stream->is_at_eof && stream->in_at == stream->in_end)
             return stream->is_between_frames ? 0 : sf_fail(err, "%s data cut short", codec->name);
     }
 }

@@ -27,8 +27,8 @@ static bool is_compressed(int fd, uint64_t start)
 
 /* A regular file, plain or compressed. Standard input may have been read in part by whoever came
  * before. */
-static int open_file(struct sf_window *window, int fd, uint64_t size,
-                     const volatile sig_atomic_t *stop, struct sf_error *err)
+static int open_file(struct sf_window *window, int fd, uint64_t size, const atomic_bool *stop,
+                     struct sf_error *err)
 {
     off_t start = lseek(fd, 0, SEEK_CUR);
     window->file_size = size;
@@ -42,8 +42,8 @@ static int open_file(struct sf_window *window, int fd, uint64_t size,
     return 0;
 }
 
-int sf_window_open(struct sf_window *window, int fd, uint64_t size_max,
-                   const volatile sig_atomic_t *stop, struct sf_error *err)
+int sf_window_open(struct sf_window *window, int fd, uint64_t size_max, const atomic_bool *stop,
+                   struct sf_error *err)
 {
     struct stat st;
     *window = (struct sf_window){0};

@@ -1013,8 +1013,9 @@ static void gzip_padded_with_zeros(void **state)
 
 enum { LONG_PACKETS = 4000, LONG_CAPLEN = 1400 };
 
-/* A capture whose packets hold noise: it stays long when it is compressed. */
-static size_t long_capture(uint8_t *out)
+/* A capture whose packets hold noise: it stays long when it is compressed. With less than 8 bits an
+ * octet, it is compressed indeed. */
+static size_t long_capture(uint8_t *out, unsigned bits)
 {
     struct image record = {0};
     uint32_t noise = 1;
@@ -1026,7 +1027,7 @@ static size_t long_capture(uint8_t *out)
         record.len = 0;
         put_pcap_packet(&record, i, 0, 1514, (uint8_t)i, LONG_CAPLEN);
         for (size_t k = 17; k < record.len; k++)
-            record.octets[k] = (uint8_t)((noise = noise * 1664525 + 1013904223) >> 24);
+            record.octets[k] = (uint8_t)((noise = noise * 1664525 + 1013904223) >> (32 - bits));
     }
     return len;
 }
@@ -1045,7 +1046,7 @@ static void long_compressed_input(void **state)
 {
     (void)state;
     static uint8_t plain[24 + LONG_PACKETS * (16 + LONG_CAPLEN)], octets[sizeof plain + 65536];
-    size_t len = long_capture(plain);
+    size_t len = long_capture(plain, 8);
     for (size_t c = 0; c < COMPRESSORS; c++) {
         size_t whole = compressors[c].compress(octets, sizeof octets, plain, len);
         write_octets(0, octets, whole);
@@ -1065,6 +1066,23 @@ static void long_compressed_input(void **state)
     }
 }
 
+/* All before the damaged block is there, however much is asked for at once. */
+static void long_compressed_input_is_damaged(void **state)
+{
+    (void)state;
+    static uint8_t plain[24 + LONG_PACKETS * (16 + LONG_CAPLEN)], octets[sizeof plain + 65536];
+    enum { WHERE = LONG_PACKETS * 3 / 4, BLOCK = 128 * 1024 / (16 + LONG_CAPLEN) };
+    size_t len = long_capture(plain, 3);
+    for (size_t c = 0; c < COMPRESSORS; c++) {
+        size_t whole = compressors[c].compress(octets, sizeof octets, plain, len);
+        memset(octets + whole * 3 / 4, 0xff, 64);
+        write_octets(0, octets, whole);
+        read_both_ways();
+        assert_true(result.reports[0].damaged);
+        assert_in_range(result.count, WHERE - BLOCK, WHERE + LONG_PACKETS / 100);
+    }
+}
+
 /* Who stops early waits for nobody. */
 static void long_compressed_input_is_left(void **state)
 {
@@ -1076,7 +1094,7 @@ static void long_compressed_input_is_left(void **state)
     char path[32];
     const char *file = path_of(path, 0);
     struct sf_capture_options options = {.files = &file, .file_count = 1, .read_ahead = true};
-    write_octets(0, octets, gzip(octets, sizeof octets, plain, long_capture(plain)));
+    write_octets(0, octets, gzip(octets, sizeof octets, plain, long_capture(plain, 8)));
     for (size_t batches = 0; batches < 40; batches += 13) {
         assert_int_equal(sf_capture_open(&capture, &options, NULL, &err), 0);
         for (size_t i = 0; i < batches; i++)
@@ -1301,6 +1319,7 @@ int main(void)
         cmocka_unit_test(compressed_and_cut_at_every_length),
         cmocka_unit_test(gzip_padded_with_zeros),
         cmocka_unit_test(long_compressed_input),
+        cmocka_unit_test(long_compressed_input_is_damaged),
         cmocka_unit_test(long_compressed_input_is_left),
         cmocka_unit_test(standard_input),
         cmocka_unit_test(merged_by_time_ties_by_order),
