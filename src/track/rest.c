@@ -249,7 +249,6 @@ static bool is_silent(const struct sf_tracker *t, const struct sf_flow *flow)
 {
     return t->now_ns - flow->last_ns >= SILENT &&
            t->now_ns - flow->first_ns >= t->options.handshake_due_ns && !flow->is_closed &&
-           flow->pending == NULL &&
            (t->options.update_interval_ns == 0 || flow->told_packet == flow->last_packet);
 }
 
@@ -266,12 +265,15 @@ void sf_rest_pack_oldest(struct sf_tracker *t)
 {
     if (!t->rests_when_silent || !is_in_order(t, SF_FLOWS_OPEN))
         return;
-    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++)
-        for (unsigned looks = 0; looks < LOOKS_MAX; looks++) {
-            struct sf_flow *flow = sf_flow_table_oldest(t->table, (enum sf_flow_list)list);
-            if (flow == NULL || !is_silent(t, flow) || !pack(t, flow, (enum sf_flow_list)list))
-                break;
+    /* One that cannot be packed, since it was woken and not touched, holds up no other. */
+    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++) {
+        struct sf_flow *flow = sf_flow_table_chained(t->table, (enum sf_flow_list)list), *next;
+        for (unsigned looks = 0; looks < LOOKS_MAX && flow != NULL && is_silent(t, flow);
+             flow = next) {
+            next = flow->newer;
+            looks += pack(t, flow, (enum sf_flow_list)list);
         }
+    }
 }
 
 /* --- the oldest ------------------------------------------------------------------------------ */

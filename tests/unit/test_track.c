@@ -512,6 +512,48 @@ static void what_is_silent_rests_and_nobody_notices(void **state)
     expect_rest(60 * SF_SEC, 3600 * SF_SEC);
 }
 
+/* A router says that what the client sent on that port does not arrive. */
+static void quotes_from(struct live *live, uint16_t port, sf_ns t)
+{
+    struct sf_icmp_quote quote = {.key = {.port = {port, 80}, .scope = {.ip_version = 4}},
+                                  .hash = port,
+                                  .dir = C,
+                                  .packet = ++live->packet,
+                                  .ts_ns = BEGIN + t,
+                                  .ip_version = 4,
+                                  .type = 3};
+    memcpy(quote.key.addr[0], (const uint8_t[]){10, 0, 0, 1}, 4);
+    memcpy(quote.key.addr[1], (const uint8_t[]){10, 0, 0, 2}, 4);
+    sf_tracker_icmp(live->tracker, &quote);
+}
+
+/* Where the order counts: a SYN that nothing answers waits on one, others are woken by ICMP errors,
+ * and all rest in the end. */
+static void what_cannot_rest_holds_up_no_other(void **state)
+{
+    (void)state;
+    enum { OPEN = 200, SECONDS = 400 };
+    struct live live = live_with(0, 3600 * SF_SEC, true);
+    for (uint16_t port = 1; port <= OPEN; port++) {
+        sends_from(&live, port, port, C, SF_TH_ACK, 100, 500, 10);
+        sends_from(&live, port, port, S, SF_TH_ACK, 500, 110, 10);
+    }
+    sends_from(&live, 1, SF_SEC, C, SF_TH_SYN, 70000, 0, 0);
+    for (sf_ns second = 2; second < SECONDS; second++) {
+        if (second == 150)
+            quotes_from(&live, OPEN / 2, second * SF_SEC);
+        if (second == 160) /* another comes to rest behind it */
+            sends_from(&live, OPEN, second * SF_SEC, C, SF_TH_ACK, 110, 510, 10);
+        ticks(&live, second * SF_SEC);
+        while (sf_tracker_update(live.tracker, &(struct sf_record){0}))
+            continue;
+        if (second == 140)
+            assert_int_equal(sf_flow_table_count(live.tracker->table), 0);
+    }
+    assert_in_range(sf_flow_table_count(live.tracker->table), 0, 1);
+    sf_tracker_free(live.tracker);
+}
+
 /* --- there are many --- */
 
 static void what_is_closed_rests_first(void **state)
@@ -538,21 +580,6 @@ static void what_is_closed_rests_first(void **state)
     assert_int_equal(live.last.conn, OPEN + 1);
     assert_int_equal(sf_tracker_totals(t).open, OPEN);
     sf_tracker_free(live.tracker);
-}
-
-/* A router says that what the client sent on that port does not arrive. */
-static void quotes_from(struct live *live, uint16_t port, sf_ns t)
-{
-    struct sf_icmp_quote quote = {.key = {.port = {port, 80}, .scope = {.ip_version = 4}},
-                                  .hash = port,
-                                  .dir = C,
-                                  .packet = ++live->packet,
-                                  .ts_ns = BEGIN + t,
-                                  .ip_version = 4,
-                                  .type = 3};
-    memcpy(quote.key.addr[0], (const uint8_t[]){10, 0, 0, 1}, 4);
-    memcpy(quote.key.addr[1], (const uint8_t[]){10, 0, 0, 2}, 4);
-    sf_tracker_icmp(live->tracker, &quote);
 }
 
 /* Connections that closed long ago are woken; packing must not stop at those. */
@@ -639,6 +666,7 @@ int main(void)
         cmocka_unit_test(gaps_beside_drops_are_capture_loss),
         cmocka_unit_test(many_drops_are_kept_within_bounds),
         cmocka_unit_test(what_is_silent_rests_and_nobody_notices),
+        cmocka_unit_test(what_cannot_rest_holds_up_no_other),
         cmocka_unit_test(what_is_closed_rests_first),
         cmocka_unit_test(what_is_woken_late_stops_nothing),
         cmocka_unit_test(what_waits_is_found_though_it_rests),
