@@ -340,6 +340,8 @@ static int take_batch(struct sf_intake *intake, size_t count, struct sf_error *e
 static size_t batch_size(const struct sf_intake *intake)
 {
     enum { SMALL = 64 };
+    if (intake->options->duration_ns != 0) /* what is read beyond it is told: the same for any -j */
+        return SMALL;
     return sf_tracker_is_small(intake->tracker) ? SMALL : SF_INTAKE_BATCH;
 }
 
