@@ -144,6 +144,12 @@ void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg
     snd->print_next = (uint8_t)((at + 1u) % SF_FINGERPRINTS);
 }
 
+void sf_duplicate_forget(struct sf_endpoint *ep)
+{
+    memset(ep->prints, 0, sizeof ep->prints);
+    memset(ep->sightings, 0, sizeof ep->sightings);
+}
+
 static bool is_copy(const struct sf_turn *turn, unsigned place, uint64_t print)
 {
     if ((turn->snd->prints[place] ^ print) > PLACE_MASK || turn->snd->packets == 0)
@@ -193,12 +199,10 @@ static void take_copy(struct sf_turn *turn)
 bool sf_duplicate_check(struct sf_turn *turn)
 {
     uint64_t print = sf_duplicate_print(turn->seg);
-    bool is_any = false;
-    if (!sf_duplicate_is_out_of_reach(turn->flow, turn->seg->packet)) {
-        for (unsigned i = 0; !is_any && i < SF_FINGERPRINTS; i++)
-            is_any = is_copy(turn, i, print);
-        is_any = is_any || is_copy_of_older(turn);
-    }
+    bool is_any = false, is_in_reach = sf_duplicate_forget_far(turn->flow, turn->seg->packet);
+    for (unsigned i = 0; !is_any && i < SF_FINGERPRINTS; i++)
+        is_any = is_copy(turn, i, print);
+    is_any = is_any || (is_in_reach && is_copy_of_older(turn));
     if (is_any)
         take_copy(turn);
     else

@@ -351,12 +351,6 @@ _Static_assert(sizeof(struct sf_noted) % sizeof(uint64_t) == 0 &&
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static void forget_prints(struct sf_endpoint *ep)
-{
-    memset(ep->prints, 0, sizeof ep->prints);
-    memset(ep->sightings, 0, sizeof ep->sightings);
-}
-
 static void cut_end(struct sf_endpoint *ep)
 {
     if (ep->hole_count == 0) {
@@ -392,8 +386,8 @@ static void cut(const struct sf_flow *flow, uint64_t now_packet, struct sf_flow 
     }
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         cut_end(&out->ep[dir]);
-        if (sf_duplicate_is_out_of_reach(flow, now_packet))
-            forget_prints(&out->ep[dir]);
+        if (flow->pending == NULL && sf_duplicate_is_out_of_reach(flow, now_packet))
+            sf_duplicate_forget(&out->ep[dir]);
     }
 }
 

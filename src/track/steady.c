@@ -209,6 +209,7 @@ SF_INLINE bool take(struct sf_tracker *t, struct sf_flow *flow, const struct sf_
     if (!begin(&step))
         return false;
     sf_offset at = step.snd->snd_nxt;
+    sf_duplicate_forget_far(flow, seg->packet);
     sf_duplicate_remember(step.snd, seg, sf_duplicate_print(seg));
     count(&step);
     sf_count_checksum(t, flow, seg);

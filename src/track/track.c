@@ -271,6 +271,7 @@ static void judge_pending(const struct sf_pending *pending, const struct sf_segm
 static bool keep_waiting(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     bool first = flow->pending == NULL;
+    sf_duplicate_forget_far(flow, seg->packet); /* before last_packet moves over the SYN */
     if (sf_reuse_keep(flow, seg, first ? sf_track_peek_id(t) : 0) != 0)
         return false;
     if (first)

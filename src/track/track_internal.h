@@ -296,6 +296,17 @@ static inline bool sf_duplicate_is_out_of_reach(const struct sf_flow *flow, uint
     enum { REACH = 2000 };
     return packet > flow->last_packet && packet - flow->last_packet > REACH;
 }
+void sf_duplicate_forget(struct sf_endpoint *ep);
+/* Before each packet of the flow what is out of reach is forgotten: so it is the same for one that
+ * rested meanwhile, without its prints, and for one that did not. False: that was so. */
+static inline bool sf_duplicate_forget_far(struct sf_flow *flow, uint64_t packet)
+{
+    if (!sf_duplicate_is_out_of_reach(flow, packet))
+        return true;
+    sf_duplicate_forget(&flow->ep[0]);
+    sf_duplicate_forget(&flow->ep[1]);
+    return false;
+}
 /* The receiver had these octets twice: what looked like a second capture was a second packet. */
 void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset end);
 /* What two captures of one packet have in common. */
