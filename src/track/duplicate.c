@@ -106,11 +106,19 @@ void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset en
         sf_note_drop(turn->flow, SF_ANOMALY_CAPTURE_DUPLICATE, dir);
 }
 
-/* So many octets of the segment from `at` on, as a number; their order does not count. */
-static inline uint64_t octets_at(const struct sf_segment *seg, size_t at, size_t octets)
+/* Eight or four octets of the segment from `at` on, as a number; their order does not count. */
+
+static inline uint64_t eight_at(const struct sf_segment *seg, size_t at)
 {
-    uint64_t number = 0;
-    memcpy(&number, (const char *)seg + at, octets);
+    uint64_t number;
+    memcpy(&number, (const char *)seg + at, sizeof number);
+    return number;
+}
+
+static inline uint32_t four_at(const struct sf_segment *seg, size_t at)
+{
+    uint32_t number;
+    memcpy(&number, (const char *)seg + at, sizeof number);
     return number;
 }
 
@@ -126,13 +134,13 @@ uint64_t sf_duplicate_print(const struct sf_segment *seg)
                        offsetof(struct sf_segment, flags) == WINDOW + 2 &&
                        offsetof(struct sf_segment, options.ts_ecr) == TIMES + 4,
                    "these are read two at once");
-    uint64_t numbers = octets_at(seg, NUMBERS, 8), window_and_flags = octets_at(seg, WINDOW, 4);
-    uint64_t header = window_and_flags << 32 | seg->payload_len;
+    uint64_t numbers = eight_at(seg, NUMBERS);
+    uint64_t header = (uint64_t)four_at(seg, WINDOW) << 32 | seg->payload_len;
     uint64_t rest = (uint64_t)seg->ip_id << 32 | seg->options.present;
     uint64_t h = numbers * UINT64_C(0x9e3779b97f4a7c15) + header * UINT64_C(0xbf58476d1ce4e5b9) +
                  rest * UINT64_C(0x94d049bb133111eb);
     if (sf_segment_has(seg, SF_OPT_HAS_TIMESTAMPS))
-        h += octets_at(seg, TIMES, 8) * UINT64_C(0xff51afd7ed558ccd);
+        h += eight_at(seg, TIMES) * UINT64_C(0xff51afd7ed558ccd);
     return h & ~(uint64_t)PLACE_MASK;
 }
 
