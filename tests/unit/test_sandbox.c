@@ -35,7 +35,7 @@
  * the process works there. */
 struct scene {
     char folder[64];
-    int terminal, other_end;
+    int terminal, other_end, socket;
 };
 
 static void make_file(const char *name, const char *text)
@@ -59,6 +59,8 @@ static int set_scene(void **state)
     make_file("out/old", "old");
     assert_int_equal(symlink("../other.pcap", "out/way_out"), 0);
     assert_int_equal(openpty(&scene->terminal, &scene->other_end, NULL, NULL, NULL), 0);
+    scene->socket = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_true(scene->socket >= 0);
     *state = scene;
     return 0;
 }
@@ -72,6 +74,7 @@ static int clear_scene(void **state)
     assert_int_equal(system(command), 0);
     close(scene->terminal);
     close(scene->other_end);
+    close(scene->socket);
     free(scene);
     return 0;
 }
@@ -154,6 +157,13 @@ static int set_terminal(const struct scene *scene)
 static int feed_terminal(const struct scene *scene)
 {
     return answer(ioctl(scene->terminal, TIOCSTI, "x"));
+}
+
+static int ask_socket(const struct scene *scene)
+{
+    int type;
+    socklen_t size = sizeof type;
+    return answer(getsockopt(scene->socket, SOL_SOCKET, SO_TYPE, &type, &size));
 }
 
 static int read_other(const struct scene *scene)
@@ -256,6 +266,17 @@ static int make_code(const struct scene *scene)
     return page == MAP_FAILED ? EINVAL : answer(mprotect(page, 4096, PROT_READ | PROT_EXEC));
 }
 
+#if defined(__i386__)
+/* By the call whose arguments lie in memory. */
+static int make_code_as_of_old(const struct scene *scene)
+{
+    (void)scene;
+    const uint32_t words[] = {0,          4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+                              UINT32_MAX, 0};
+    return syscall(SYS_mmap, words, 0, 0) == -1 ? errno : 0;
+}
+#endif
+
 static int become_root(const struct scene *scene)
 {
     (void)scene;
@@ -285,6 +306,7 @@ static const struct {
     {"wait, ask for time and chance", wait_and_ask, 0, NOTHING},
     {"use memory", use_memory, 0, NOTHING},
     {"set the terminal", set_terminal, 0, NOTHING},
+    {"ask a socket that is open", ask_socket, 0, NOTHING},
     {"signal itself", signal_itself, 0, NOTHING},
     {"read a file beside the input", read_other, EACCES, LANDLOCK},
     {"read the users", read_passwords, EACCES, LANDLOCK},
@@ -302,6 +324,9 @@ static const struct {
     {"trace its parent", trace_parent, KILLED, SECCOMP},
     {"signal its parent", signal_parent, EPERM, SECCOMP},
     {"make memory executable", make_code, EPERM, SECCOMP},
+#if defined(__i386__)
+    {"make code as of old", make_code_as_of_old, EPERM, SECCOMP},
+#endif
     {"become root", become_root, EPERM, SECCOMP},
     {"let others run an output", change_mode, EPERM, SECCOMP},
 };
