@@ -93,9 +93,9 @@ struct sf_endpoint {
     sf_offset resent_high;    /* end of the furthest piece in the ring */
 
     /* sequence space */
-    sf_seq base;   /* sequence number of offset 0 */
-    uint8_t state; /* enum sf_tcp_state */
-    uint8_t shift; /* of the window this end advertises */
+    _Alignas(SF_CACHE_LINE) sf_seq base; /* sequence number of offset 0 */
+    uint8_t state;                       /* enum sf_tcp_state */
+    uint8_t shift;                       /* of the window this end advertises */
     uint16_t mss;
     uint8_t dup_acks_in_row; /* for this end's octets */
     bool has_base;           /* base is known or chosen */
@@ -115,7 +115,8 @@ struct sf_endpoint {
     struct sf_unheard unheard;
 
     /* each packet */
-    sf_ns last_ns, idle_max_ns;
+    _Alignas(SF_CACHE_LINE) sf_ns last_ns;
+    sf_ns idle_max_ns;
     uint64_t packets, ip_bytes;
     sf_ns ts_recent_ns;
     struct sf_last_packet last;

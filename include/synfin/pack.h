@@ -26,9 +26,8 @@ struct sf_unpacker {
 
 enum { SF_PACK_STRUCT_MAX = 4096 };
 
-/* A struct of `len` octets, a multiple of 8, at most SF_PACK_STRUCT_MAX: only the 64-bit words that
- * are not 0, and of them only the octets up to the highest that is not 0. It is unpacked onto
- * zeros. */
+/* A struct of `len` octets, at most SF_PACK_STRUCT_MAX: only the 64-bit words that are not 0, and
+ * of them only the octets up to the highest that is not 0. It is unpacked onto zeros. */
 void sf_pack_struct(struct sf_packer *packer, const void *data, size_t len);
 void sf_unpack_struct(struct sf_unpacker *unpacker, void *out, size_t len);
 

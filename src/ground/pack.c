@@ -60,7 +60,7 @@ void sf_pack_struct(struct sf_packer *packer, const void *data, size_t len)
     size_t blocks = whole + (rest > 0), bits = (blocks + 7) / 8;
     uint8_t last[BLOCK_OCTETS] = {0};
     uint64_t present = 0;
-    assert(len % WORD == 0 && blocks <= BLOCKS_MAX);
+    assert(blocks <= BLOCKS_MAX);
     if (!sf_pack_has_room(packer, bits + blocks * BLOCK_PACKED_MAX))
         return;
     uint8_t *begin = packer->at, *at = begin + bits;

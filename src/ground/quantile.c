@@ -80,7 +80,7 @@ static size_t octets_for(uint64_t count)
 static bool grow(struct sf_rooms *rooms, struct sf_samples *s)
 {
     bool is_inside = s->count == SF_SAMPLES_INLINE;
-    size_t content = s->count * sizeof(sf_ns), more = octets_for(s->count + 1);
+    size_t content = (size_t)s->count * sizeof(sf_ns), more = octets_for(s->count + 1);
     sf_ns *exact =
         is_inside ? sf_rooms_take(rooms, more) : sf_rooms_move(rooms, s->at.exact, content, more);
     if (exact == NULL)
@@ -192,7 +192,7 @@ static void find_quantiles(const struct sf_samples *s, struct sf_times *out)
     }
     sf_ns values[SF_SAMPLES_EXACT];
     int count = (int)s->count;
-    memcpy(values, sf_samples_values(s), s->count * sizeof *values);
+    memcpy(values, sf_samples_values(s), (size_t)count * sizeof *values);
     out->p50_ns = select_rank(values, 0, count, (int)half - 1);
     out->p95_ns =
         most == s->count ? out->max_ns : select_rank(values, (int)half - 1, count, (int)most - 1);

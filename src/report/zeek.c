@@ -2,7 +2,7 @@
  * know (service, local nets, tunnel parents) is unset. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
 #include "raw.h"
 #include "report_internal.h"
@@ -70,11 +70,10 @@ static int end_line(struct zeek_sink *zeek, struct sf_error *err)
 /* "2020-03-14-11-51-42", of the capture and not of this run: the same input gives the same log. */
 static void put_log_time(struct sf_buffer *out, const char *name, sf_ns t)
 {
-    time_t seconds = sf_ns_known(t) ? (time_t)(t / SF_SEC) : 0;
-    struct tm parts;
-    char text[32] = "-";
-    if (gmtime_r(&seconds, &parts) != NULL)
-        strftime(text, sizeof text, "%Y-%m-%d-%H-%M-%S", &parts);
+    char text[SF_TIME_TEXT]; /* not by libc: its time_t may have 32 bits */
+    sf_time_rfc3339(text, sf_ns_known(t) ? t / SF_SEC * SF_SEC : 0);
+    for (char *at = text; (at = strpbrk(at, "T:.")) != NULL; at++)
+        *at = *at == '.' ? '\0' : '-';
     sf_put_format(out, "#%s\t%s\n", name, text);
 }
 

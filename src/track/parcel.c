@@ -345,9 +345,7 @@ static void unpack_slot(struct sf_unpacker *u, struct sf_flow *flow,
         flow->view = keeper->unpack(keeper->self, flow, u);
 }
 
-_Static_assert(sizeof(struct sf_noted) % sizeof(uint64_t) == 0 &&
-                   sizeof(struct sf_flow) <= SF_PACK_STRUCT_MAX,
-               "packed as words");
+_Static_assert(sizeof(struct sf_flow) <= SF_PACK_STRUCT_MAX, "packed whole");
 
 /* --- the whole ------------------------------------------------------------------------------- */
 

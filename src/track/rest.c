@@ -68,9 +68,9 @@ int sf_rest_init(struct sf_tracker *t)
     best = best < UNPACKED_LEAST ? UNPACKED_LEAST : best;
     t->unpacked_max = options->unpacked_max != 0 ? options->unpacked_max : best;
     /* A quarter of what is granted: packed, they take a tenth. */
-    size_t bound = options->max_memory / 4 / flow_octets();
+    uint64_t bound = options->max_memory / 4 / flow_octets();
     if (options->max_memory != 0 && bound < t->unpacked_max)
-        t->unpacked_max = bound == 0 ? 1 : bound;
+        t->unpacked_max = bound == 0 ? 1 : (size_t)bound;
     t->diaries_from = options->unpacked_max != 0 ? 0 : 2 * t->unpacked_max;
     return 0;
 }

@@ -185,7 +185,8 @@ struct sf_view_rare {
 struct sf_view_slot {
     struct sf_zeek_conn zeek;
     struct sf_wire_stream wire;
-    struct sf_view_rare *rare; /* NULL until the first need */
+    /* NULL until the first need. It begins a word of 64 bits: see view_parcel.c. */
+    _Alignas(sizeof(uint64_t)) struct sf_view_rare *rare;
 };
 _Static_assert(offsetof(struct sf_view_slot, zeek.first_packet) <= SF_VIEW_HOT,
                "all that a segment of an established connection touches");

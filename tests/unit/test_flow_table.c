@@ -61,7 +61,7 @@ static void step(struct sf_flow_table *table, struct sf_flow **flows, bool *is_c
                  uint64_t *random)
 {
     uint64_t n = chance_next(random);
-    size_t i = n % FLOWS;
+    size_t i = (size_t)(n % FLOWS);
     if (flows[i] == NULL) {
         flows[i] = add(table, (uint16_t)i);
         is_closed[i] = false;
