@@ -5,14 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bounds: 1024 datagrams, of each its head and a bit for every 8 octets; about 1.6 MiB. */
-enum {
-    SETS = 256,
-    WAYS = 4,
-    BLOCK = 8,
-    BLOCKS = 65536 / BLOCK,
-    HEAD_BLOCKS = SF_DATAGRAM_HEAD / 8
-};
+/* Bounds: the 1024 datagrams begun last, of each its head and a bit for every 8 octets; about 1.6
+ * MiB. Which those are depends on no hash: the same input is read alike each time. */
+enum { PLACES = 1024, BLOCK = 8, BLOCKS = 65536 / BLOCK, HEAD_BLOCKS = SF_DATAGRAM_HEAD / 8 };
 
 /* How long a datagram waits for its fragments: RFC 791 §3.2 says 15 s at first, Linux waits 30. */
 static const sf_ns FRAGMENT_LIFE_NS = 30 * SF_SEC;
@@ -28,7 +23,9 @@ _Static_assert(sizeof(struct datagram_key) == 56, "datagram_key is hashed as oct
 
 struct datagram {
     bool used;
-    bool ce; /* a fragment came with Congestion Experienced: RFC 3168 §5.3 */
+    bool is_chained;
+    uint16_t bucket, next; /* the next one in that bucket, as a place from 1 on; 0: none */
+    bool ce;               /* a fragment came with Congestion Experienced: RFC 3168 §5.3 */
     sf_ns first_ns;
     struct datagram_key key;
     struct sf_ip ip;     /* of the first fragment, while header_len is not 0 */
@@ -44,7 +41,9 @@ struct datagram {
 };
 
 struct sf_fragments {
-    struct datagram sets[SETS][WAYS];
+    uint16_t buckets[PLACES]; /* the first of each, as a place from 1 on; 0: none */
+    size_t begun;
+    struct datagram datagrams[PLACES];
 };
 
 void sf_fragments_free(struct sf_fragments *fragments)
@@ -70,31 +69,47 @@ static bool is_expired(const struct datagram *datagram, sf_ns now)
     return age > FRAGMENT_LIFE_NS || age < -FRAGMENT_LIFE_NS;
 }
 
-static void begin(struct datagram *datagram, const struct datagram_key *key, sf_ns now)
+static void unchain(struct sf_fragments *fragments, struct datagram *datagram)
 {
-    memset(datagram, 0, sizeof(*datagram));
-    datagram->used = true;
-    datagram->key = *key;
-    datagram->first_ns = now;
+    uint16_t place = (uint16_t)(datagram - fragments->datagrams + 1);
+    uint16_t *at = &fragments->buckets[datagram->bucket];
+    if (!datagram->is_chained)
+        return;
+    while (*at != place)
+        at = &fragments->datagrams[*at - 1].next;
+    *at = datagram->next;
 }
 
-/* The datagram of `key`, begun when it is new, in place of the oldest of its set when need be. */
+/* In the place of the one that was begun longest ago. */
+static struct datagram *begin(struct sf_fragments *fragments, const struct datagram_key *key,
+                              uint16_t bucket, sf_ns now)
+{
+    size_t place = fragments->begun++ % PLACES;
+    struct datagram *datagram = &fragments->datagrams[place];
+    unchain(fragments, datagram);
+    *datagram = (struct datagram){.used = true,
+                                  .is_chained = true,
+                                  .bucket = bucket,
+                                  .next = fragments->buckets[bucket],
+                                  .first_ns = now,
+                                  .key = *key};
+    fragments->buckets[bucket] = (uint16_t)(place + 1);
+    return datagram;
+}
+
+/* The datagram of `key`, begun when it is new. */
 static struct datagram *find(struct sf_decoder *decoder, const struct datagram_key *key, sf_ns now)
 {
+    struct sf_fragments *fragments = decoder->fragments;
     uint64_t hash = sf_hash(key, sizeof(*key), decoder->options.hash_seed);
-    struct datagram *set = decoder->fragments->sets[hash % SETS];
-    struct datagram *place = &set[0];
-    for (int i = 0; i < WAYS; i++) {
-        struct datagram *at = &set[i];
-        if (at->used && is_expired(at, now))
-            at->used = false;
-        if (at->used && memcmp(&at->key, key, sizeof(*key)) == 0)
+    uint16_t bucket = (uint16_t)(hash % PLACES);
+    for (uint16_t place = fragments->buckets[bucket]; place != 0;) {
+        struct datagram *at = &fragments->datagrams[place - 1];
+        if (at->used && !is_expired(at, now) && memcmp(&at->key, key, sizeof(*key)) == 0)
             return at;
-        if (place->used && (!at->used || at->first_ns < place->first_ns))
-            place = at;
+        place = at->next;
     }
-    begin(place, key, now);
-    return place;
+    return begin(fragments, key, bucket, now);
 }
 
 static bool has_come(const struct datagram *datagram, uint32_t block)

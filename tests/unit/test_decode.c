@@ -993,21 +993,33 @@ static void fragments_may_be_cut(void **state)
     guard_close(&guard);
 }
 
-/* More datagrams than there is room for: the oldest go, the newest are put together. */
+/* More datagrams than there is room for: those that were begun last are put together, whatever the
+ * hash. */
 static void a_flood_of_fragments_is_bounded(void **state)
 {
     (void)state;
-    struct sf_decoder *decoder = new_decoder();
-    struct sf_decoded out;
-    for (unsigned id = 0; id < 20000; id++) {
-        struct frame first = fragment_of(4, (uint16_t)id, 0, 48, true);
-        assert_int_equal(decode_frame(decoder, &first, RAW, &out), SF_VERDICT_FRAGMENT);
+    enum { BEGUN = 20000, KEPT = 1024 };
+    static const struct {
+        unsigned id;
+        enum sf_verdict verdict;
+    } rows[] = {{BEGUN - 1, SF_VERDICT_OK},
+                {BEGUN - KEPT, SF_VERDICT_OK},
+                {BEGUN - KEPT / 2, SF_VERDICT_OK},
+                {BEGUN - KEPT - 1, SF_VERDICT_FRAGMENT},
+                {0, SF_VERDICT_FRAGMENT}};
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct sf_decoder *decoder = sf_decoder_new(&(struct sf_decode_options){.hash_seed = seed});
+        struct sf_decoded out;
+        for (unsigned id = 0; id < BEGUN; id++) {
+            struct frame first = fragment_of(4, (uint16_t)id, 0, 48, true);
+            assert_int_equal(decode_frame(decoder, &first, RAW, &out), SF_VERDICT_FRAGMENT);
+        }
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            struct frame last = fragment_of(4, (uint16_t)rows[i].id, 48, SEGMENT_LEN, false);
+            assert_int_equal(decode_frame(decoder, &last, RAW, &out), rows[i].verdict);
+        }
+        sf_decoder_free(decoder);
     }
-    struct frame last = fragment_of(4, 19999, 48, SEGMENT_LEN, false);
-    assert_int_equal(decode_frame(decoder, &last, RAW, &out), SF_VERDICT_OK);
-    struct frame gone = fragment_of(4, 0, 48, SEGMENT_LEN, false);
-    assert_int_equal(decode_frame(decoder, &gone, RAW, &out), SF_VERDICT_FRAGMENT);
-    sf_decoder_free(decoder);
 }
 
 /* VXLAN's packet in two fragments: the segment within is found. */
