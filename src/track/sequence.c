@@ -116,7 +116,7 @@ static void forget_first_fin(struct sf_turn *turn)
 }
 
 /* Midstream, the very first segment was a keep-alive if its answer acknowledges one number more
- * than it has sent (RFC 9293 §3.8.4): that number lies before the first octet. */
+ * than it has sent (RFC 9293 §3.8.4): it repeated a number that was acknowledged long ago. */
 static bool answers_first_keep_alive(const struct sf_turn *turn)
 {
     const struct sf_segment *seg = turn->seg;
@@ -131,7 +131,7 @@ static bool answers_first_keep_alive(const struct sf_turn *turn)
 static void take_first_keep_alive(struct sf_turn *turn)
 {
     struct sf_endpoint *rcv = turn->rcv;
-    rcv->base = sf_seq_add(rcv->base, 1);
+    rcv->low = rcv->snd_nxt = rcv->snd_una = 2;
     rcv->keep_alives = 1;
     rcv->last.is_keep_alive = true;
     rcv->keep_alive_packet = turn->flow->first_packet;
