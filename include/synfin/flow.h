@@ -247,7 +247,7 @@ struct sf_flow {
     int8_t last_data_dir;   /* -1: none */
     bool is_steady;         /* nothing waits or is missing: see steady.c of track */
     bool is_scaled;         /* while steady: both ends scale their windows */
-    bool is_scale_known;    /* while steady: both SYNs were seen */
+    bool is_scale_known;    /* while steady: whether they do is known */
     uint64_t hash;
     uint64_t id;
     sf_ns first_ns, last_ns;
@@ -290,6 +290,7 @@ struct sf_flow {
     uint8_t vlan_count, tunnel_count;
     uint16_t vlan[SF_VLAN_MAX];
     uint8_t tunnel_kind[SF_TUNNEL_MAX];
+    bool met_time_wait; /* its SYN came while the other end was in TIME-WAIT */
     uint32_t tunnel_id[SF_TUNNEL_MAX];
     uint64_t view_next_packet;
     const uint8_t *icmp_sender; /* while an ICMP error is being noted */

@@ -87,8 +87,10 @@ static void judge_echo(struct sf_turn *turn)
         return;
     for (size_t i = 0; i < SF_RESENT_MAX; i++) {
         struct sf_resent *resent = &rcv->resent[i];
-        bool first_ack =
-            resent->packet != 0 && resent->end <= turn->ack && resent->end > turn->una_before;
+        /* A cumulative ACK echoes the first of what it acknowledges (RFC 7323 §4.3): it tells
+         * something of that one only. */
+        bool first_ack = resent->packet != 0 && resent->end <= turn->ack &&
+                         resent->end > turn->una_before && resent->begin <= turn->una_before;
         if (first_ack && !resent->is_spurious && resent->ts_val != 0 &&
             sf_seq_before(sf_seq_of(turn->seg->options.ts_ecr), sf_seq_of(resent->ts_val)))
             take_spurious(rcv, resent);

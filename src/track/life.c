@@ -217,6 +217,10 @@ static void assume_received(struct sf_turn *turn)
     if (rcv->state == SF_STATE_NONE && (turn->seg->flags & SF_TH_SYN))
         apply(turn, peer, SF_RCV_ACK_OF_SYN, true, SF_CAUSE_SYN_ACKED);
     rcv->syn_is_acked = true;
+    /* Its packets were not captured: only an end that has the SYN-ACK sends octets. */
+    if (rcv->packets == 0 && rcv->state == SF_SYN_SENT && turn->snd->syn_acks > 0 &&
+        !(turn->seg->flags & SF_TH_SYN) && turn->ack > 1 && !turn->flow->is_fast_open)
+        enter(turn, peer, SF_ESTABLISHED, true, SF_CAUSE_ACKED_SYN);
     if (rcv->state == SF_SYN_RECEIVED)
         apply(turn, peer, SF_RCV_ACK_OF_SYN, false, SF_CAUSE_SYN_ACKED);
     if (rcv->fin == SF_OFFSET_NONE || turn->ack <= rcv->fin)

@@ -132,7 +132,8 @@ static const char *const kind_texts[] = {
         "server repeated its SYN-ACK",
 };
 
-/* {n} is how often, {v} the value added up, {o} the same in octets, {s} and {it} follow {n}. */
+/* {n} is how often, {v} the value added up, {o} the same in octets, {s} and {it} follow {n}, {were}
+ * {v}. */
 static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_SYN_RETRANSMITTED] = "the SYN was sent {n} more time{s}",
     [SF_ANOMALY_SYN_ACK_RETRANSMITTED] = "the SYN-ACK was sent {n} more time{s}",
@@ -151,7 +152,7 @@ static const char *const patterns[SF_ANOMALY_COUNT] = {
     [SF_ANOMALY_RETRANSMISSION] = "{n} segment{s} with {o} sent again",
     [SF_ANOMALY_OUT_OF_ORDER] = "{n} segment{s} came after a later one",
     [SF_ANOMALY_DUPLICATE_ACKS] = "{n} duplicate acknowledgement{s}",
-    [SF_ANOMALY_CAPTURE_LOSS] = "{o} were acknowledged but never captured",
+    [SF_ANOMALY_CAPTURE_LOSS] = "{o} {were} acknowledged but never captured",
     [SF_ANOMALY_TAP_REORDER] = "{n} packet{s} captured after what answers {it}",
     [SF_ANOMALY_CAPTURE_DUPLICATE] = "{n} packet{s} captured again",
     [SF_ANOMALY_BEYOND_WINDOW] = "{n} segment{s}, up to {o} beyond the peer's window",
@@ -189,6 +190,7 @@ static void put_place(struct sf_writer *w, char place, const struct sf_noted *no
         sf_write_number(w, noted->value);
         sf_write(w, noted->value == 1 ? " octet" : " octets");
         break;
+    case 'w': sf_write(w, noted->value == 1 ? "was" : "were"); break;
     case 's': sf_write(w, noted->count == 1 ? "" : "s"); break;
     case 'i': sf_write(w, noted->count == 1 ? "it" : "them"); break;
     default: break;
@@ -227,7 +229,7 @@ static void put_causes(struct sf_writer *w, const struct sf_endpoint *ep)
 static void put_dropped(struct sf_writer *w, const struct sf_flow *flow,
                         const struct sf_noted *noted)
 {
-    put_pattern(w, "{o} were never captured; the capture dropped ", noted);
+    put_pattern(w, "{o} {were} never captured; the capture dropped ", noted);
     sf_write_number(w, flow->dropped);
     sf_write(w, flow->dropped == 1 ? " packet meanwhile" : " packets meanwhile");
 }

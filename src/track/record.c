@@ -278,20 +278,27 @@ void sf_record_conclude(struct sf_tracker *t, struct sf_flow *flow)
 
 /* --- the record ------------------------------------------------------------------------------- */
 
+/* What was seen is so; what was not is absent only where all is known. */
+static enum sf_tri known_if(bool was_seen, bool is_all_known)
+{
+    return was_seen ? SF_TRI_TRUE : is_all_known ? SF_TRI_FALSE : SF_TRI_UNKNOWN;
+}
+
 static void fill_options(const struct sf_flow *flow, int dir, struct sf_record_end *out)
 {
     const struct sf_endpoint *ep = &flow->ep[dir], *client = client_of(flow),
                              *server = server_of(flow);
     bool has_syn = ep->syns > 0 && ep->has_iss;
+    bool has_options = has_syn && !(ep->syn_options & SF_OPT_TRUNCATED); /* all of them */
     out->isn = has_syn ? ep->base.n : SF_COUNT_UNKNOWN;
     out->mss = ep->mss != 0 ? ep->mss : SF_COUNT_UNKNOWN;
     out->window_scale = ep->has_wscale ? ep->wscale_sent : SF_COUNT_UNKNOWN;
-    out->sack_permitted = !has_syn                                      ? SF_TRI_UNKNOWN
-                          : ep->syn_options & SF_OPT_HAS_SACK_PERMITTED ? SF_TRI_TRUE
-                                                                        : SF_TRI_FALSE;
-    out->timestamps = ep->packets == ep->rsts ? SF_TRI_UNKNOWN : (enum sf_tri)ep->saw_timestamps;
-    out->mptcp = has_syn || ep->saw_mptcp ? (enum sf_tri)ep->saw_mptcp : SF_TRI_UNKNOWN;
-    out->fast_open_cookie = has_syn ? (enum sf_tri)ep->saw_fast_open : SF_TRI_UNKNOWN;
+    bool permits_sack = ep->syn_options & SF_OPT_HAS_SACK_PERMITTED;
+    bool is_cut = has_syn && !has_options;
+    out->sack_permitted = known_if(permits_sack, has_options);
+    out->timestamps = known_if(ep->saw_timestamps, ep->packets != ep->rsts && !is_cut);
+    out->mptcp = known_if(ep->saw_mptcp, has_options);
+    out->fast_open_cookie = known_if(ep->saw_fast_open, has_options);
     /* RFC 3168 §6.1.1: SYN with ECE and CWR, SYN-ACK with ECE alone. */
     bool known = client->has_iss && server->has_iss && server->syn_acks > 0;
     out->ecn_negotiated =
@@ -344,7 +351,8 @@ static uint64_t stream_octets(const struct sf_endpoint *ep)
     if (!ep->has_base)
         return 0;
     sf_offset begin = ep->low < 1 && ep->has_iss ? 1 : ep->low;
-    sf_offset end = ep->fin != SF_OFFSET_NONE && ep->snd_nxt == ep->fin + 1 ? ep->fin : ep->snd_nxt;
+    bool has_fin = ep->fin != SF_OFFSET_NONE && ep->snd_nxt > ep->fin && ep->fin >= begin;
+    sf_offset end = ep->snd_nxt - has_fin;
     uint64_t octets = end > begin ? (uint64_t)(end - begin) : 0;
     return octets > ep->unique_bytes ? octets : ep->unique_bytes;
 }

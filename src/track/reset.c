@@ -75,12 +75,11 @@ static enum sf_reset_validity judge_window(const struct sf_turn *turn, sf_offset
         return sf_sent_is_boundary(snd, seq) ? SF_RESET_EXACT : SF_RESET_IN_WINDOW;
     if (seq < low)
         return SF_RESET_BELOW;
-    bool is_scale_known = snd->has_iss && rcv->has_iss;
     if (!rcv->has_window)
         return SF_RESET_UNKNOWN;
     if (seq < low + (sf_offset)rcv->window_now)
         return SF_RESET_IN_WINDOW;
-    if (!is_scale_known && seq < low + ((sf_offset)rcv->window_now << 14))
+    if (!sf_flow_is_scale_known(turn->flow) && seq < low + ((sf_offset)rcv->window_now << 14))
         return SF_RESET_UNKNOWN;
     return SF_RESET_ABOVE;
 }
@@ -185,30 +184,43 @@ static void note_reset(struct sf_turn *turn, enum sf_reset_kind kind, uint64_t o
     }
 }
 
+/* Of its receiver, so many octets are neither acknowledged before nor by the RST itself. */
+static uint64_t outstanding_behind(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *rcv = turn->rcv;
+    uint64_t octets = sf_outstanding(rcv);
+    if (!(turn->seg->flags & SF_TH_ACK) || !rcv->has_base)
+        return octets;
+    sf_offset ack = sf_offset_of(rcv, turn->seg->ack, rcv->snd_nxt);
+    sf_offset una = rcv->snd_una < 1 ? 1 : rcv->snd_una;
+    uint64_t acked = ack > una && ack <= rcv->snd_nxt ? (uint64_t)(ack - una) : 0;
+    return acked < octets ? octets - acked : 0;
+}
+
 static void accept_reset(struct sf_turn *turn, enum sf_reset_kind kind,
                          enum sf_reset_validity validity)
 {
     struct sf_flow *flow = turn->flow;
-    uint64_t outstanding = sf_outstanding(turn->rcv) + sf_outstanding(turn->snd);
+    uint64_t received = outstanding_behind(turn), sent = sf_outstanding(turn->snd);
     if (flow->is_closed && sf_flow_both_fins_acked(flow)) {
         sf_turn_note(turn, SF_ANOMALY_RESET_AFTER_FIN, 0);
         sf_life_reset(turn);
         return;
     }
-    flow->reset = (struct sf_reset){
-        .packet = turn->seg->packet,
-        .ts_ns = turn->seg->ts_ns,
-        .by = (uint8_t)turn->dir,
-        .kind = (uint8_t)kind,
-        .validity = (uint8_t)validity,
-        .effect = SF_EFFECT_UNKNOWN,
-        .snd_nxt = turn->snd->snd_nxt,
-        .outstanding = {sf_outstanding(&flow->ep[0]), sf_outstanding(&flow->ep[1])}};
+    flow->reset = (struct sf_reset){.packet = turn->seg->packet,
+                                    .ts_ns = turn->seg->ts_ns,
+                                    .by = (uint8_t)turn->dir,
+                                    .kind = (uint8_t)kind,
+                                    .validity = (uint8_t)validity,
+                                    .effect = SF_EFFECT_UNKNOWN,
+                                    .snd_nxt = turn->snd->snd_nxt};
+    flow->reset.outstanding[turn->dir] = sent;
+    flow->reset.outstanding[sf_dir_other(turn->dir)] = received;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         flow->reset.state_before[dir] = flow->ep[dir].state;
         flow->reset.proved_before[dir] = flow->ep[dir].is_proved;
     }
-    note_reset(turn, kind, outstanding);
+    note_reset(turn, kind, sent + received);
     sf_life_reset(turn);
 }
 
@@ -242,8 +254,10 @@ void sf_reset_segment(struct sf_turn *turn)
 {
     struct sf_flow *flow = turn->flow;
     if (answers_old_connection(turn)) {
-        sf_note_kind(turn->tracker, flow, SF_ANOMALY_HALF_OPEN, (int)turn->dir, turn->seg->packet,
-                     0, SF_KIND_REOPEN, SF_PROBLEM);
+        /* A SYN-ACK is of no connection yet, and TIME-WAIT ends so (Linux; RFC 6191). */
+        if (!(turn->rcv->last.flags & SF_TH_SYN) && !flow->met_time_wait)
+            sf_note_kind(turn->tracker, flow, SF_ANOMALY_HALF_OPEN, (int)turn->dir,
+                         turn->seg->packet, 0, SF_KIND_REOPEN, SF_PROBLEM);
         sf_life_end_old(turn);
         return;
     }

@@ -350,7 +350,9 @@ static void take_before_first(struct sf_turn *turn, sf_offset end, struct sf_fil
 {
     struct sf_endpoint *snd = turn->snd;
     sf_offset edge = end < snd->low ? end : snd->low;
-    bool is_acked = snd->snd_una >= edge && turn->rcv->packets > 0;
+    const struct sf_last_packet *last = &turn->rcv->last; /* snd_una begins at the first octet */
+    bool is_acked = turn->rcv->packets > 0 && (last->flags & SF_TH_ACK) &&
+                    sf_offset_of(snd, last->ack, snd->snd_nxt) >= edge;
     struct sf_hole before = {.begin = edge,
                              .end = snd->low,
                              .made_ns = turn->flow->first_ns,
@@ -424,8 +426,8 @@ static void take_data(struct sf_turn *turn)
     struct sf_endpoint *snd = turn->snd;
     count_payload(turn);
     note_offload(turn);
-    if (snd->fin != SF_OFFSET_NONE && turn->data_end > snd->fin)
-        sf_turn_note(turn, SF_ANOMALY_DATA_AFTER_FIN, (uint64_t)(turn->data_end - snd->fin));
+    if (snd->fin != SF_OFFSET_NONE && turn->data_end > snd->fin + 1)
+        sf_turn_note(turn, SF_ANOMALY_DATA_AFTER_FIN, (uint64_t)(turn->data_end - snd->fin - 1));
     if (turn->data_begin < snd->snd_nxt)
         take_old_data(turn);
     if (turn->data_end > snd->snd_nxt)

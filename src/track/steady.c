@@ -25,7 +25,7 @@ void sf_steady_settle(struct sf_flow *flow)
 {
     flow->is_steady = holds(flow);
     flow->is_scaled = flow->ep[0].has_wscale && flow->ep[1].has_wscale;
-    flow->is_scale_known = flow->ep[0].has_iss && flow->ep[1].has_iss;
+    flow->is_scale_known = sf_flow_is_scale_known(flow);
 }
 
 /* One steady segment; offsets as in struct sf_turn. */

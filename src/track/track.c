@@ -200,6 +200,7 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
                                     const struct sf_segment *first, uint64_t id)
 {
     void *view = old->view;
+    bool met_time_wait = old->ep[sf_dir_other(first->dir)].state == SF_TIME_WAIT;
     old->view_next_packet = first->packet;
     struct sf_pending *pending = old->pending;
     old->pending = NULL;
@@ -217,6 +218,7 @@ static struct sf_flow *flow_succeed(struct sf_tracker *t, struct sf_flow *old,
         return NULL;
     }
     flow->view = view;
+    flow->met_time_wait = met_time_wait;
     sf_note(t, flow, SF_ANOMALY_PORT_REUSED, SF_EITHER_END, first->packet, 0);
     if (pending == NULL)
         return flow;

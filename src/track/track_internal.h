@@ -172,6 +172,22 @@ static inline bool sf_flow_has_reset(const struct sf_flow *flow)
     return flow->reset.packet != 0 && flow->reset.effect != SF_EFFECT_IGNORED;
 }
 
+/* Scaling is in force when both SYNs carried the option, and not when one had none. It is not known
+ * without both, nor when the capture cut the options off. */
+static inline bool sf_flow_is_scale_known(const struct sf_flow *flow)
+{
+    bool are_known[SF_DIR_COUNT];
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        const struct sf_endpoint *ep = &flow->ep[dir];
+        are_known[dir] = ep->has_wscale || !(ep->syn_options & SF_OPT_TRUNCATED);
+        if (!ep->has_iss)
+            return false;
+    }
+    bool has_none =
+        (are_known[0] && !flow->ep[0].has_wscale) || (are_known[1] && !flow->ep[1].has_wscale);
+    return has_none || (are_known[0] && are_known[1]);
+}
+
 /* --- numbers -------------------------------------------------------------------------------- */
 
 /* The offset of a sequence number, taken as near as possible to `near`. */

@@ -161,14 +161,12 @@ static void say_unanswered(struct sf_writer *s, const struct sf_flow *flow,
                    " of them, are of another connection, or the SYN-ACK was not captured.");
         return;
     }
-    const struct sf_noted *noted = sf_noted_find(flow, SF_ANOMALY_UNANSWERED, flow->client);
-    if (noted != NULL && noted->kind == SF_KIND_CUT_SHORT) {
-        sf_write(s, "; the capture ended less than a second later.");
-        return;
-    }
     const struct sf_anomaly_entry *icmp = anomaly(r, SF_ANOMALY_ICMP_ERROR);
+    const struct sf_noted *noted = sf_noted_find(flow, SF_ANOMALY_UNANSWERED, flow->client);
+    bool is_cut_short = noted != NULL && noted->kind == SF_KIND_CUT_SHORT;
     if (icmp == NULL) {
-        sf_write(s, ": filtered, or no such host.");
+        sf_write(s, is_cut_short ? "; the capture ended less than a second later."
+                                 : ": filtered, or no such host.");
         return;
     }
     sf_write(s, " but ");

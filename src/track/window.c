@@ -1,12 +1,6 @@
 /* The window an end grants (RFC 9293 §3.8.6, RFC 7323 §2) and whether its peer keeps to it. */
 #include "track_internal.h"
 
-/* Scaling is in force when both SYNs carried the option; without both SYNs it is not known. */
-static bool is_scale_known(const struct sf_turn *turn)
-{
-    return turn->snd->has_iss && turn->rcv->has_iss;
-}
-
 uint32_t sf_window_of(const struct sf_turn *turn)
 {
     const struct sf_segment *seg = turn->seg;
@@ -67,8 +61,10 @@ void sf_window_segment(struct sf_turn *turn)
         take_zero(turn);
     else if (window > 0)
         take_open(turn);
-    if (!syn && !is_scale_known(turn))
+    if (!syn && !sf_flow_is_scale_known(turn->flow)) {
+        rcv->right_edge = SF_OFFSET_NONE; /* what a SYN granted is over */
         return;
+    }
     sf_offset acked = turn->has_ack ? turn->ack : 1;
     if (syn && !(seg->flags & SF_TH_ACK) && rcv->has_base && rcv->snd_una > 1)
         return;

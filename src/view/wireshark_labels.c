@@ -80,6 +80,8 @@ static void learn_scale(struct look *l)
     l->snd->awaits_first_ack = true;
     bool is_answer = (l->seg->flags & SF_TH_ACK) != 0;
     if (!sf_segment_has(l->seg, SF_OPT_HAS_WSCALE)) {
+        if (sf_segment_has(l->seg, SF_OPT_TRUNCATED))
+            return; /* not captured: it stays unknown */
         l->snd->scale = l->rcv->scale = SF_WIRE_SCALE_NONE;
         return;
     }

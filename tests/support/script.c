@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decode_internal.h"
 #include "synfin/track.h"
 
 enum { WORDS_MAX = 96, LINE_MAX_LENGTH = 1024, FLOWS_MAX = 64 };
@@ -567,6 +568,18 @@ static int take_attributes(struct parser *p, struct script_packet *packet)
     return 0;
 }
 
+/* What the snapshot length leaves of the options. */
+static void cut_options(const struct parser *p, struct script_packet *packet)
+{
+    enum { ETHERNET = 14, IPV4 = 20, IPV6 = 40, TCP = 20 };
+    uint32_t before = ETHERNET + (p->script->transform.ipv6 ? IPV6 : IPV4) + TCP;
+    if (packet->snaplen == 0 || packet->snaplen >= before + packet->option_len)
+        return;
+    packet->options = (struct sf_tcp_options){0};
+    sf_tcp_options_read_list(&packet->options, packet->option, packet->option_len,
+                             packet->snaplen > before ? packet->snaplen - before : 0);
+}
+
 static int take_segment(struct parser *p)
 {
     struct script_packet *packet = new_packet(p);
@@ -580,6 +593,7 @@ static int take_segment(struct parser *p)
     if (take_span(p, packet) != 0 || take_attributes(p, packet) != 0 ||
         take_expectations(p, packet) != 0)
         return -1;
+    cut_options(p, packet);
     if (p->next_is_lost)
         p->script->packet_count--;
     else
