@@ -39,8 +39,8 @@ struct sf_stream {
     size_t in_end;
     bool is_at_eof;
     bool is_between_frames; /* the data may end here */
-    size_t
-        next_input; /* octets up to the end of the next block, as its library says; 0: it begins */
+    /* Octets up to the end of the next block, as its library says; 0: it begins. */
+    size_t next_input;
     bool may_hold_more; /* the library filled what it was given: it may have more of the block */
     union {
         z_stream zlib;
@@ -89,6 +89,12 @@ static void gzip_close(struct sf_stream *stream)
     inflateEnd(&stream->state.zlib);
 }
 
+/* What its library wants next, without the header of the block behind: that one may be damaged. */
+static size_t without_header(size_t wanted, size_t header)
+{
+    return wanted > header ? wanted - header : wanted;
+}
+
 /* On damage zstd and lz4 tell nothing of what the same call made before it: they are given a block
  * at a time, so that all before the damaged one is there, however many octets were asked for. */
 static size_t input_for_block(const struct sf_stream *stream, size_t first)
@@ -120,7 +126,7 @@ static ssize_t zstd_decode(struct sf_stream *stream, uint8_t *out, size_t len, c
         *why = ZSTD_getErrorName(rc);
         return -1;
     }
-    stream->next_input = rc;
+    stream->next_input = without_header(rc, 3);
     stream->may_hold_more = rc != 0 && made.pos == len;
     return (ssize_t)made.pos;
 }
@@ -158,7 +164,7 @@ static ssize_t lz4_decode(struct sf_stream *stream, uint8_t *out, size_t len, co
         return -1;
     }
     stream->in_at += taken;
-    stream->next_input = rc;
+    stream->next_input = without_header(rc, 4);
     stream->may_hold_more = rc != 0 && made == len;
     stream->is_between_frames = rc == 0;
     return (ssize_t)made;
@@ -326,10 +332,11 @@ ssize_t sf_stream_read(struct sf_stream *stream, uint8_t *buf, size_t len, struc
     if (codec == NULL)
         return read_plain(stream, buf, len, err);
     for (;;) {
-        if (stream->in_at == stream->in_end && !stream->is_at_eof && refill(stream, err) != 0)
+        bool was_held = stream->may_hold_more; /* then no input is taken */
+        if (!was_held && stream->in_at == stream->in_end && !stream->is_at_eof &&
+            refill(stream, err) != 0)
             return -1;
         size_t before = stream->in_at;
-        bool was_held = stream->may_hold_more; /* then no input is taken */
         const char *why = "no progress";
         ssize_t made = codec->decode(stream, buf, len, &why);
         if (made > 0)
