@@ -23,7 +23,7 @@ static int fail_usage(const char *text)
 /* A reader that went away is no error; a full disk is. */
 static int check_output(void)
 {
-    if (fflush(stdout) == 0 || errno == EPIPE)
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
         return SF_STATUS_OK;
     fprintf(stderr, "synfin: standard output: %s\n", strerror(errno));
     return SF_STATUS_FAILED;

@@ -2,6 +2,7 @@
 #include "outputs.h"
 
 #include <langinfo.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,15 +153,35 @@ static bool is_input(const struct sf_cli_options *options, const struct stat *ou
     return false;
 }
 
+/* Whether an output before the n-th one has that path. */
+static bool is_taken(const struct sf_cli_options *options, size_t n, const char *path)
+{
+    bool is_folder;
+    for (size_t i = 0; i < n; i++) {
+        const char *other = sf_outputs_path(options, i, &is_folder);
+        if (other != NULL && !is_folder && strcmp(other, path) == 0)
+            return true;
+    }
+    return false;
+}
+
 int sf_outputs_check(const struct sf_cli_options *options, struct sf_error *err)
 {
     struct stat st;
     for (size_t i = 0; i <= options->outputs.count; i++) {
         bool is_folder;
         const char *path = sf_outputs_path(options, i, &is_folder);
-        if (path != NULL && !is_folder && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-            is_input(options, &st))
-            return sf_fail(err, "%s is an input, too: writing it would destroy it", path);
+        if (path == NULL || is_folder)
+            continue;
+        if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+            if (is_taken(options, i, path))
+                return sf_fail(err, "%s: two outputs to one file", path);
+        char part[PATH_MAX];
+        snprintf(part, sizeof part, "%s.part", path);
+        const char *const written[] = {path, part};
+        for (size_t k = 0; k < 2; k++)
+            if (stat(written[k], &st) == 0 && S_ISREG(st.st_mode) && is_input(options, &st))
+                return sf_fail(err, "%s is an input, too: writing it would destroy it", written[k]);
     }
     return 0;
 }

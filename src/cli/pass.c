@@ -283,11 +283,11 @@ static int read_and_write(struct sf_pass *pass, struct sf_error *err)
         pass->outputs == NULL ? 0 : sf_ending_write_meta(pass->outputs, pass->options, err);
     if (result == 0)
         result = read_all(pass, err);
-    sf_signals_end(&pass->signals);
     if (result == 0 && pass->packets != NULL)
         result = sf_packet_file_finish(pass->packets, err);
     if (result == 0 && pass->outputs != NULL)
         result = write_end(pass, err);
+    sf_signals_end(&pass->signals);
     return result;
 }
 

@@ -64,7 +64,10 @@ static enum sf_status choose_connections(const struct sf_pass *like, struct sf_s
         return is_usage ? sf_fail_usage(&err) : sf_fail_run(&err);
     enum sf_status status = run_with(&first, capture);
     sf_capture_close(capture);
-    return status;
+    if (status != SF_STATUS_OK || !atomic_load(&first.signals.stop))
+        return status;
+    sf_fail(&err, "interrupted in the first of two readings: nothing is told");
+    return sf_fail_run(&err);
 }
 
 static enum sf_status run_passes(const struct sf_pass *like, struct sf_selection *selection)

@@ -193,8 +193,10 @@ static int read_and_write(struct party *party, struct sf_error *err)
         result = sf_outputs_flush(pass->outputs, err);
     if (result == 0)
         result = run_threads(party, err);
+    if (result == 0)
+        result = write_end(party, err);
     sf_signals_end(&pass->signals);
-    return result == 0 ? write_end(party, err) : -1;
+    return result;
 }
 
 /* --- opening and closing --- */

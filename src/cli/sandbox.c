@@ -60,8 +60,9 @@ static char *folder_of(const char *path)
         *time = '\0';
         folder = dirname(folder);
     }
-    memmove(copy, folder, strlen(folder) + 1);
-    return copy;
+    char *own = strdup(folder); /* "." of dirname() may be longer than the path */
+    free(copy);
+    return own;
 }
 
 /* rename(2): in a folder like /tmp (S_ISVTX) only an owner replaces a file. */

@@ -284,8 +284,10 @@ static int read_and_write(struct party *party, struct sf_error *err)
     int result = sf_ending_write_meta(pass->outputs, pass->options, err);
     if (result == 0)
         result = run_threads(party, err);
+    if (result == 0)
+        result = write_end(party, err);
     sf_signals_end(&pass->signals);
-    return result == 0 ? write_end(party, err) : -1;
+    return result;
 }
 
 static enum sf_status run(struct party *party)

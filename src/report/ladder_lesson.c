@@ -353,7 +353,7 @@ static const char *const lessons[SF_ANOMALY_COUNT] = {
         "because the queue of new connections is full.",
     [SF_ANOMALY_UNANSWERED] =
         "A host that is there answers even without a listener, by RST. Silence means: dropped by a "
-        "firewall, lost, or no such host.",
+        "firewall, lost, or no such host; or the capture ended before the answer.",
     [SF_ANOMALY_REFUSED] = "The host is there; the service is not, or something in between "
                            "answers for it.",
     [SF_ANOMALY_EMBRYONIC] =

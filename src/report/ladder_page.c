@@ -459,7 +459,8 @@ static void put_titles(struct layout *l)
         put_left(l, SF_BOLD, sf_role_name(SF_CLIENT), l->state + GAP + l->arrow + GAP);
         put_left(l, SF_BOLD, sf_role_name(SF_SERVER), l->state + GAP);
     } else {
-        put_left(l, SF_BOLD, sf_role_name(SF_CLIENT), l->arrow - strlen(sf_role_name(SF_SERVER)));
+        size_t server = strlen(sf_role_name(SF_SERVER));
+        put_left(l, SF_BOLD, sf_role_name(SF_CLIENT), l->arrow > server ? l->arrow - server : 0);
         put_left(l, SF_BOLD, sf_role_name(SF_SERVER), strlen(sf_role_name(SF_SERVER)) + GAP);
     }
     put_right(l, "packet", l->packet);

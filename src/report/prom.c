@@ -88,7 +88,8 @@ static void observe(struct histogram *histogram, sf_ns value)
     while (at < BUCKETS && value > buckets[at].below)
         at++;
     histogram->counts[at]++;
-    histogram->sum_ns += value;
+    if (__builtin_add_overflow(histogram->sum_ns, value, &histogram->sum_ns))
+        histogram->sum_ns = INT64_MAX;
 }
 
 static int take_record(struct sf_sink *sink, const struct sf_record *record, struct sf_error *err)

@@ -91,7 +91,7 @@ static int compare(const void *left, const void *right)
     for (size_t i = 0; i < 3; i++)
         if (a->number[i] != b->number[i])
             return a->number[i] > b->number[i] ? -1 : 1;
-    int text = strcmp(a->text, b->text);
+    int text = memcmp(a->text, b->text, sizeof a->text);
     if (text != 0)
         return text;
     return a->id < b->id ? -1 : a->id > b->id;
@@ -108,9 +108,9 @@ static void make_rank(const struct sf_ranking *ranking, const struct sf_record *
     rank_by_field(rank, ranking->field, record);
     if (!ranking->descending)
         rank->number[0] = ~rank->number[0];
-    else
-        for (char *c = rank->text; *c != '\0'; c++)
-            *c = (char)~*c;
+    else if (!rank->is_null) /* the end, too: what goes on ranks before what ends there */
+        for (size_t i = 0; i < sizeof rank->text; i++)
+            rank->text[i] = (char)~rank->text[i];
 }
 
 static bool has_place(const struct sf_ranking *ranking, const struct sf_ranked *rank)

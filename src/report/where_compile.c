@@ -1,6 +1,7 @@
 /* From the text of an expression to nodes: words, grammar, and the agreement of types. */
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,8 @@ static int read_number(struct parser *p, struct sf_operand *operand)
     memcpy(word, p->text + p->token.at, len);
     word[len] = '\0';
     long double number = strtold(word, &unit);
+    if (isnan(number))
+        unit = word;
     operand->type = SF_VALUE_NUMBER;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (unit != word && strcmp(unit, units[i].name) == 0) {
@@ -289,6 +292,8 @@ static bool parse_time(const char *text, long double *out)
         text += 1 + used;
         if (*text == ':' && sscanf(text + 1, "%12lf%n", &second, &used) == 1)
             text += 1 + used;
+        if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || !(second >= 0 && second < 61))
+            return false;
     }
     if (strcmp(text, "") != 0 && strcmp(text, "Z") != 0)
         return false;
@@ -296,7 +301,7 @@ static bool parse_time(const char *text, long double *out)
     long y = year - (month <= 2), m = (month + 9) % 12;
     long days = 365 * y + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
     long double seconds = 86400.0L * (long double)days + hour * 3600 + minute * 60;
-    *out = seconds * 1e9L + (long double)second * 1e9L;
+    *out = seconds * 1e9L + roundl((long double)second * 1e9L);
     return true;
 }
 
@@ -382,14 +387,23 @@ static int settle_text(struct parser *p, struct sf_operand *literal, const struc
                : settle_name(p, literal, other->field);
 }
 
+/* 0.001 has no exact double: times 1e9 it is nearly, and means, 1000000. */
+static long double near_whole(long double x)
+{
+    long double whole = roundl(x);
+    return fabsl(x - whole) < 1e-3L ? whole : x;
+}
+
 static int settle_number(struct parser *p, struct sf_operand *literal,
                          const struct sf_operand *other)
 {
     if (other->type == SF_VALUE_SPAN && literal->unit != 's') {
-        literal->number *= literal->unit == 't' ? 1.0L : 1e9L;
+        literal->number = near_whole(literal->number * (literal->unit == 't' ? 1.0L : 1e9L));
         literal->type = SF_VALUE_SPAN;
         return 0;
     }
+    if (other->source == SF_FROM_FIELD && other->field->type == SF_FIELD_REAL)
+        literal->number = (double)literal->number; /* as the field is */
     if (other->type == SF_VALUE_NUMBER && literal->unit == 't')
         return fail_at(p, literal->at, "a time is compared with what is no time");
     if (other->type == SF_VALUE_SPAN)
@@ -447,6 +461,14 @@ static int check_types(struct parser *p, const struct sf_operand *left,
 static int add_comparison(struct parser *p, struct sf_operand *left, struct sf_operand *right,
                           enum sf_comparison comparison, size_t at, size_t *out)
 {
+    if (left->source ==
+        SF_FROM_LITERAL) { /* of a list: what it becomes is of this comparison alone */
+        struct sf_operand *copy = NULL;
+        if (add_operand(p, &copy) != 0)
+            return -1;
+        *copy = *left;
+        left = copy;
+    }
     if (settle(p, left, right, comparison) != 0 || settle(p, right, left, comparison) != 0)
         return -1;
     /* A network stands on the right. */

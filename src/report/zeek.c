@@ -72,8 +72,9 @@ static void put_log_time(struct sf_buffer *out, const char *name, sf_ns t)
 {
     char text[SF_TIME_TEXT]; /* not by libc: its time_t may have 32 bits */
     sf_time_rfc3339(text, sf_ns_known(t) ? t / SF_SEC * SF_SEC : 0);
-    for (char *at = text; (at = strpbrk(at, "T:.")) != NULL; at++)
-        *at = *at == '.' ? '\0' : '-';
+    text[strcspn(text, ".")] = '\0';
+    for (char *at = text; (at = strpbrk(at, "T:")) != NULL;)
+        *at = '-';
     sf_put_format(out, "#%s\t%s\n", name, text);
 }
 

@@ -37,6 +37,9 @@ static struct sf_record sample(void)
     record.end[SF_CLIENT].unique_bytes = 2048;
     record.end[SF_CLIENT].mss = SF_COUNT_UNKNOWN;
     record.end[SF_CLIENT].throughput = 12.5;
+    record.end[SF_CLIENT].segment_avg = 157 / 5.0;
+    record.end[SF_CLIENT].idle_max_ns = SF_MSEC;
+    record.end[SF_SERVER].idle_max_ns = 16575260 * SF_USEC;
     record.end[SF_SERVER].throughput = (double)NAN;
     record.end[SF_CLIENT].sack_permitted = SF_TRI_TRUE;
     record.end[SF_SERVER].sack_permitted = SF_TRI_FALSE;
@@ -122,6 +125,13 @@ static void expressions_hold_or_not(void **state)
         {"!(id == 1) && (id == 7 || id == 1)", true, "C's words"},
         {"not not id == 7", true, "twice not"},
         {"true and not false", true, "constants"},
+        {"client.idle_max == 0.001 and client.idle_max <= 0.001", true, "a decimal of seconds"},
+        {"server.idle_max == 16.57526 and server.idle_max >= 16.57526s", true, "another"},
+        {"start == \"2023-11-14T22:13:19.999999999Z\"", false, "a nanosecond off"},
+        {"client.segment.avg == 31.4", true, "a decimal as it is printed"},
+        {"7 in (id, duration)", true, "each of a list has its own type"},
+        {"\"10.1.2.3\" in (uid)", false, "a text"},
+        {"\"10.9.9.9\" in (uid, client.ip)", false, "a text, and an address"},
     };
     struct sf_record record = sample();
     (void)state;
@@ -171,6 +181,10 @@ static void errors_point_at_the_place(void **state)
         {"3", 1, "comparison"},
         {"", 0, "wanted"},
         {"id ~ 3", 3, "~ compares"},
+        {"id == -nan", 6, ""},
+        {"start > \"2020-01-01T99:00:00\"", 9, "a time looks like"},
+        {"start > \"2020-01-01T00:60:00\"", 9, "a time looks like"},
+        {"start > \"2020-01-01T00:00:nan\"", 9, "a time looks like"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
