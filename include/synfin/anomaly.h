@@ -69,7 +69,7 @@ enum sf_severity { SF_SEVERITY_OK, SF_NOTE, SF_WARNING, SF_PROBLEM };
       "a RST ended the connection; a problem when octets were outstanding")                        \
     X(RESET_AFTER_FIN, "reset_after_fin", NOTE, "an end that had sent its FIN sent a RST")         \
     X(RESET_INVALID, "reset_invalid", WARNING,                                                     \
-      "a RST outside the receiver's window: dropped (RFC 9293 §3.10.7.4)")                         \
+      "a RST outside the receiver's window, or that does not acknowledge its SYN: dropped")        \
     X(RESET_CHALLENGED, "reset_challenged", WARNING,                                               \
       "a RST in the window but not exact was answered by a challenge ACK (RFC 5961)")              \
     X(RESET_IGNORED, "reset_ignored", WARNING, "the receiver of a RST went on")                    \
@@ -83,7 +83,7 @@ enum sf_severity { SF_SEVERITY_OK, SF_NOTE, SF_WARNING, SF_PROBLEM };
     X(FIN_RETRANSMITTED, "fin_retransmitted", WARNING, "the FIN was sent again")                   \
     X(FIN_UNACKNOWLEDGED, "fin_unacknowledged", WARNING, "the only FIN was never acknowledged")    \
     X(LAST_ACK_MISSING, "last_ack_missing", NOTE,                                                  \
-      "both FINs were seen, the second was never acknowledged")                                    \
+      "both FINs were seen, that of this end was never acknowledged")                              \
     X(DATA_AFTER_FIN, "data_after_fin", WARNING, "an end sent data beyond its own FIN")            \
     X(PORT_REUSED, "port_reused", NOTE,                                                            \
       "the connection reuses the addresses and ports of an earlier one")

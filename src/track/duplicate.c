@@ -1,12 +1,12 @@
 /* One packet captured more than once (mirror port, several interfaces, both sides of a router) is
  * told from a packet sent again: same numbers, same IP-ID or same octets and timestamps, within a
- * millisecond; what a router has passed on, its TTL lower, within a second. */
+ * millisecond; what a router has passed on, its TTL lower, sooner than it could be sent again. */
 #include "track_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const sf_ns DUPLICATE_NS = SF_MSEC, ROUTED_NS = SF_SEC;
+static const sf_ns DUPLICATE_NS = SF_MSEC, ROUTED_NS = 100 * SF_MSEC;
 
 /* A print tells packets apart by their numbers; its lowest bits are 0. With it there is the place
  * where the packet was captured. A sighting is when that was, by the lowest bits of the clock, and
@@ -33,7 +33,8 @@ static sf_ns gap_to(uint64_t sighting, const struct sf_segment *seg)
 }
 
 /* Whether a packet with that TTL, captured so long before, may be the same. A router keeps it for
- * as long as its queue is; without an IP-ID a host may have sent another one meanwhile. */
+ * as long as its queue is, yet what is sent again by timeout comes later (Linux TCP_RTO_MIN);
+ * without an IP-ID a host may have sent another one meanwhile. */
 static bool is_soon(const struct sf_segment *seg, uint8_t ttl, sf_ns gap)
 {
     bool is_routed = seg->ttl < ttl && seg->ip_id != 0 && gap > 0;

@@ -235,6 +235,9 @@ void sf_life_segment(struct sf_turn *turn)
     struct sf_endpoint *snd = turn->snd;
     if (snd->state == SF_STATE_NONE && !(turn->seg->flags & SF_TH_SYN))
         appear(turn);
+    if (snd->state == SF_CLOSED && turn->rcv->state == SF_SYN_SENT &&
+        !(turn->seg->flags & SF_TH_SYN) && !sf_flow_has_reset(turn->flow))
+        retract(turn, turn->dir); /* out of its older connection: the RST did not end it */
     prove_received(turn);
     if (!snd->is_proved && snd->state != SF_STATE_NONE && is_proof(turn))
         enter(turn, turn->dir, (enum sf_tcp_state)snd->state, true, SF_CAUSE_PROVED);
@@ -251,15 +254,15 @@ void sf_life_segment(struct sf_turn *turn)
     assume_received(turn);
 }
 
-void sf_life_reset(struct sf_turn *turn)
-{
-    apply(turn, turn->dir, SF_SND_RST, true, SF_CAUSE_SENT_RST);
-    apply(turn, sf_dir_other(turn->dir), SF_RCV_RST, false, SF_CAUSE_GOT_RST);
-}
-
 void sf_life_end_old(struct sf_turn *turn)
 {
     apply(turn, sf_dir_other(turn->dir), SF_RCV_RST, false, SF_CAUSE_GOT_RST);
+}
+
+void sf_life_reset(struct sf_turn *turn)
+{
+    apply(turn, turn->dir, SF_SND_RST, true, SF_CAUSE_SENT_RST);
+    sf_life_end_old(turn);
 }
 
 void sf_life_restore(struct sf_turn *turn, enum sf_dir dir)

@@ -126,7 +126,7 @@ static const char *const kind_texts[] = {
     [SF_KIND_SYN_RECEIVED] = "stage=syn_received: the SYN-ACK was never acknowledged",
     [SF_KIND_IN_WINDOW] = "a RST in the window but not exact: whether it counted is not known",
     [SF_KIND_NOT_OF_SYN] = "a RST that does not acknowledge the SYN",
-    [SF_KIND_CUT_SHORT] = "no answer to the SYN in less than a second until the capture ended",
+    [SF_KIND_CUT_SHORT] = "no answer to the SYN, after which too little was captured",
     [SF_KIND_ACK_UNCONFIRMED] =
         "stage=ack_unconfirmed: the handshake's ACK passed the tap, yet the "
         "server repeated its SYN-ACK",

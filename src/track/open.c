@@ -162,8 +162,7 @@ void sf_open_segment(struct sf_turn *turn)
         return;
     }
     if (turn->has_ack && turn->ack >= 1) {
-        if (!sf_ns_known(flow->ack_ns) && flow->has_syn_ack && turn->rcv->syn_acks > 0 &&
-            !sf_flow_has_reset(flow)) /* what still comes then completes nothing */
+        if (!sf_ns_known(flow->ack_ns) && flow->has_syn_ack && turn->rcv->syn_acks > 0)
             flow->ack_ns = seg->ts_ns;
         judge_split(turn);
     }

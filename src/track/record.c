@@ -53,13 +53,20 @@ static bool is_proved_alone(const struct sf_flow *flow)
            proves_handshake_alone(&flow->ep[1], &flow->ep[0]);
 }
 
+/* What comes after a RST completes nothing. */
+static bool has_completing_ack(const struct sf_flow *flow)
+{
+    return sf_ns_known(flow->ack_ns) &&
+           (!sf_flow_has_reset(flow) || flow->ack_ns <= flow->reset.ts_ns);
+}
+
 static bool is_handshake(const struct sf_flow *flow)
 {
     const struct sf_endpoint *client = client_of(flow), *server = server_of(flow);
     bool answered = server->syn_acks > 0 || server->state > SF_SYN_RECEIVED ||
                     (server->packets > server->rsts && server->data_packets > 0);
     bool acked = client->acked_peer_syn && client->packets > (uint64_t)client->syns + client->rsts;
-    bool was_over = !sf_ns_known(flow->ack_ns) && sf_flow_has_reset(flow) &&
+    bool was_over = !has_completing_ack(flow) && sf_flow_has_reset(flow) &&
                     sf_noted_any(flow, SF_ANOMALY_RESET_IN_HANDSHAKE);
     return pure_syns(client) > 0 && answered && acked && !was_over;
 }
@@ -133,7 +140,7 @@ struct failed_opening {
 /* No more was waited for an answer when the capture ended. */
 static bool is_cut_short(const struct sf_flow *flow, sf_ns end_ns)
 {
-    return flow->ended_by == SF_ENDED_OPEN && end_ns - client_of(flow)->last_ns < SYN_ANSWER;
+    return flow->ended_by == SF_ENDED_OPEN && end_ns - flow->first_ns < SYN_ANSWER;
 }
 
 /* `end_ns`: of the capture, INT64_MAX while it goes on. */
@@ -225,10 +232,11 @@ static void conclude_closing(struct sf_tracker *t, struct sf_flow *flow)
 }
 
 /* Long ago, or its sender gave up. */
-static bool is_unanswered(const struct sf_tracker *t, const struct sf_flow *flow, int dir)
+static bool is_keep_alive_unanswered(const struct sf_tracker *t, const struct sf_flow *flow,
+                                     int dir)
 {
     const struct sf_endpoint *ep = &flow->ep[dir];
-    bool gave_up = sf_flow_has_reset(flow) && flow->reset.by == dir;
+    bool gave_up = sf_flow_has_reset(flow) && flow->reset.by == dir && ep->unheard.keep_alives > 1;
     return ep->unheard.keep_alives > 0 && (gave_up || t->now_ns - ep->last_ns >= KEEP_ALIVE_ANSWER);
 }
 
@@ -236,7 +244,7 @@ static bool is_unanswered(const struct sf_tracker *t, const struct sf_flow *flow
 static void conclude_silence(struct sf_tracker *t, struct sf_flow *flow, int dir)
 {
     const struct sf_endpoint *ep = &flow->ep[dir], *peer = &flow->ep[1 - dir];
-    if (is_unanswered(t, flow, dir))
+    if (is_keep_alive_unanswered(t, flow, dir))
         sf_note(t, flow, SF_ANOMALY_KEEP_ALIVE_UNANSWERED, dir, ep->keep_alive_packet, 0);
     if (peer->packets == 0 || sf_flow_has_reset(flow))
         return;
@@ -415,7 +423,7 @@ static void fill_opening(const struct sf_flow *flow, struct sf_record *out)
     out->open_how = sf_opening_name(out->opening);
     bool first = sf_ns_known(flow->syn_ns) && sf_ns_known(flow->syn_ack_ns) &&
                  flow->syn_ack_ns >= flow->syn_ns;
-    bool second = sf_ns_known(flow->syn_ack_ns) && sf_ns_known(flow->ack_ns) &&
+    bool second = sf_ns_known(flow->syn_ack_ns) && has_completing_ack(flow) &&
                   flow->ack_ns >= flow->syn_ack_ns;
     out->open_syn_ack_delay_ns = first ? flow->syn_ack_ns - flow->syn_ns : SF_NS_UNKNOWN;
     out->open_ack_delay_ns = second ? flow->ack_ns - flow->syn_ack_ns : SF_NS_UNKNOWN;

@@ -141,7 +141,7 @@ static bool answers_data(const struct sf_turn *turn)
 {
     const struct sf_endpoint *rcv = turn->rcv;
     const struct sf_change *fin = sf_flow_change(turn->flow, SF_CAUSE_SENT_FIN, (int)turn->dir);
-    return fin != NULL && rcv->data_packets > 0 && rcv->last_data_ns >= fin->ts_ns &&
+    return fin != NULL && rcv->data_packets > 0 && rcv->last_data_ns > fin->ts_ns &&
            sf_outstanding(rcv) > 0;
 }
 
@@ -242,7 +242,7 @@ static void note_invalid(struct sf_turn *turn)
                  sf_anomaly_severity(SF_ANOMALY_RESET_INVALID));
 }
 
-/* The client tried the SYN again that was refused (Windows does, three times), to no avail. */
+/* The client tried the SYN again that was refused (Windows does, twice), to no avail. */
 static bool refuses_again(const struct sf_turn *turn)
 {
     const struct sf_flow *flow = turn->flow;

@@ -16,6 +16,7 @@ enum {
     FLOW_EXTRAS = 1300,
     /* Looked at in one go, so that a segment's cost has a bound. */
     LOOKS_MAX = 8,
+    LOOKS_IN_ALL = 1024, /* live, a few times a second */
 };
 
 static const sf_ns SILENT = 60 * SF_SEC;
@@ -268,10 +269,11 @@ void sf_rest_pack_oldest(struct sf_tracker *t)
     /* One that cannot be packed, since it was woken and not touched, holds up no other. */
     for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++) {
         struct sf_flow *flow = sf_flow_table_chained(t->table, (enum sf_flow_list)list), *next;
-        for (unsigned looks = 0; looks < LOOKS_MAX && flow != NULL && is_silent(t, flow);
-             flow = next) {
+        for (unsigned looks = 0, packed = 0;
+             packed < LOOKS_MAX && looks < LOOKS_IN_ALL && flow != NULL && is_silent(t, flow);
+             looks++, flow = next) {
             next = flow->newer;
-            looks += pack(t, flow, (enum sf_flow_list)list);
+            packed += pack(t, flow, (enum sf_flow_list)list);
         }
     }
 }

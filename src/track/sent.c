@@ -24,6 +24,14 @@ static int grow(struct sf_rooms *rooms, struct sf_endpoint *ep)
     return 0;
 }
 
+static void mark(struct sf_sent *sent, const struct sf_segment *seg)
+{
+    sent->ts_ns = seg->ts_ns;
+    sent->ip_id = seg->ip_id;
+    sent->checksum = seg->checksum;
+    sent->ttl = seg->ttl;
+}
+
 void sf_sent_add(struct sf_rooms *rooms, struct sf_endpoint *ep, sf_offset begin, sf_offset end,
                  const struct sf_segment *seg)
 {
@@ -36,13 +44,9 @@ void sf_sent_add(struct sf_rooms *rooms, struct sf_endpoint *ep, sf_offset begin
         }
         return;
     }
-    *at(ep, ep->sent_count) = (struct sf_sent){.begin = begin,
-                                               .end = end,
-                                               .times = 1,
-                                               .ip_id = seg->ip_id,
-                                               .checksum = seg->checksum,
-                                               .ttl = seg->ttl,
-                                               .ts_ns = seg->ts_ns};
+    struct sf_sent *sent = at(ep, ep->sent_count);
+    *sent = (struct sf_sent){.begin = begin, .end = end, .times = 1};
+    mark(sent, seg);
     ep->sent_count++;
 }
 
@@ -75,10 +79,7 @@ sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end,
         struct sf_sent *sent = at(ep, i);
         if (!sf_ns_known(before))
             before = sent->ts_ns;
-        sent->ts_ns = seg->ts_ns;
-        sent->ip_id = seg->ip_id;
-        sent->checksum = seg->checksum;
-        sent->ttl = seg->ttl;
+        mark(sent, seg);
         if (sent->times < UINT16_MAX)
             sent->times++;
     }

@@ -124,7 +124,8 @@ static bool answers_first_keep_alive(const struct sf_turn *turn)
     return turn->flow->is_midstream && snd->packets == 1 && rcv->packets == 1 &&
            rcv->state == SF_ESTABLISHED && rcv->data_packets == 0 && rcv->fin == SF_OFFSET_NONE &&
            (rcv->last.flags & SF_TH_ACK) && seg->payload_len == 0 && is_plain(seg) &&
-           (seg->flags & SF_TH_ACK) && sf_seq_equal(seg->seq, rcv->last.ack) &&
+           (seg->flags & SF_TH_ACK) && seg->window != 0 && seg->ts_ns - rcv->last_ns <= SF_SEC &&
+           sf_seq_equal(seg->seq, rcv->last.ack) &&
            sf_seq_equal(seg->ack, sf_seq_add(rcv->base, 2));
 }
 

@@ -132,7 +132,7 @@ static void say_unanswered(struct sf_writer *s, const struct sf_flow *flow,
                            const struct sf_record *r)
 {
     const struct sf_record_end *client = &r->end[SF_CLIENT];
-    if (r->reset_by != NULL) {
+    if (r->reset_by != NULL && r->end[SF_SERVER].packets == 0) {
         say_number(s, "Client gave its own SYN up by RST (packet ", r->reset_packet,
                    ") before any answer.");
         return;
@@ -157,15 +157,15 @@ static void say_unanswered(struct sf_writer *s, const struct sf_flow *flow,
         say_span(s, r->duration_ns);
     }
     if (!is_silent) {
-        say_number(s, "; the server's packets, ", r->end[SF_SERVER].packets,
-                   " of them, are of another connection, or the SYN-ACK was not captured.");
+        sf_write(s, "; what the server sent is of another connection, or its SYN-ACK was not "
+                    "captured.");
         return;
     }
     const struct sf_anomaly_entry *icmp = anomaly(r, SF_ANOMALY_ICMP_ERROR);
     const struct sf_noted *noted = sf_noted_find(flow, SF_ANOMALY_UNANSWERED, flow->client);
     bool is_cut_short = noted != NULL && noted->kind == SF_KIND_CUT_SHORT;
     if (icmp == NULL) {
-        sf_write(s, is_cut_short ? "; the capture ended less than a second later."
+        sf_write(s, is_cut_short ? "; too little was captured after it to tell why."
                                  : ": filtered, or no such host.");
         return;
     }
