@@ -220,9 +220,10 @@ static void conclude_closing(struct sf_tracker *t, struct sf_flow *flow)
     int first = flow->first_fin, second = 1 - first;
     bool has_second = flow->ep[second].fin != SF_OFFSET_NONE;
     if (has_second) {
-        for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-            if (!flow->ep[dir].fin_acked)
-                note_fin(t, flow, SF_ANOMALY_LAST_ACK_MISSING, dir);
+        const int ends[] = {first, second};
+        for (size_t i = 0; i < SF_DIR_COUNT; i++)
+            if (!flow->ep[ends[i]].fin_acked)
+                note_fin(t, flow, SF_ANOMALY_LAST_ACK_MISSING, ends[i]);
     } else if (!flow->ep[first].fin_acked) {
         if (flow->ep[second].packets > 0)
             note_fin(t, flow, SF_ANOMALY_FIN_UNACKNOWLEDGED, first);
