@@ -140,10 +140,11 @@ struct failed_opening {
 /* No more was waited for an answer when the capture ended. */
 static bool is_cut_short(const struct sf_flow *flow, sf_ns end_ns)
 {
-    return flow->ended_by == SF_ENDED_OPEN && end_ns - flow->first_ns < SYN_ANSWER;
+    return sf_ns_known(end_ns) && flow->ended_by == SF_ENDED_OPEN &&
+           end_ns - flow->first_ns < SYN_ANSWER;
 }
 
-/* `end_ns`: of the capture, INT64_MAX while it goes on. */
+/* `end_ns`: of the capture, UNKNOWN while it goes on. */
 static struct failed_opening failed_opening(const struct sf_flow *flow, enum sf_opening opening,
                                             sf_ns end_ns)
 {
@@ -188,7 +189,7 @@ static void note_failed_opening(struct sf_tracker *t, struct sf_flow *flow, enum
 void sf_record_note_overdue(struct sf_tracker *t, struct sf_flow *flow)
 {
     if (!flow->is_closed)
-        note_failed_opening(t, flow, opening_of(flow), INT64_MAX);
+        note_failed_opening(t, flow, opening_of(flow), SF_NS_UNKNOWN);
 }
 
 static void conclude_opening(struct sf_tracker *t, struct sf_flow *flow)
