@@ -173,9 +173,9 @@ int sf_outputs_check(const struct sf_cli_options *options, struct sf_error *err)
         const char *path = sf_outputs_path(options, i, &is_folder);
         if (path == NULL || is_folder)
             continue;
-        if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
-            if (is_taken(options, i, path))
-                return sf_fail(err, "%s: two outputs to one file", path);
+        bool is_file = stat(path, &st) != 0 || S_ISREG(st.st_mode);
+        if (is_file && is_taken(options, i, path))
+            return sf_fail(err, "%s: two outputs to one file", path);
         char part[PATH_MAX];
         snprintf(part, sizeof part, "%s.part", path);
         const char *const written[] = {path, part};

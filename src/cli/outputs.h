@@ -30,7 +30,8 @@ int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *opt
 /* The path of the n-th output of the options, -w being the last, or NULL: it is standard output. */
 const char *sf_outputs_path(const struct sf_cli_options *options, size_t n, bool *is_folder);
 
-/* 0, or -1 with *err when an output is a file that is an input, too: it would be lost. */
+/* 0, or -1 with *err when an output, or what is written beside it, is an input, too, or when two
+ * outputs are one file: one of them would be lost. */
 int sf_outputs_check(const struct sf_cli_options *options, struct sf_error *err);
 
 /* Each hands on to every sink whose reader is still there; the first error ends it: -1, *err. */

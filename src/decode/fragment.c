@@ -23,7 +23,6 @@ _Static_assert(sizeof(struct datagram_key) == 56, "datagram_key is hashed as oct
 
 struct datagram {
     bool used;
-    bool is_chained;
     uint16_t bucket, next; /* the next one in that bucket, as a place from 1 on; 0: none */
     bool ce;               /* a fragment came with Congestion Experienced: RFC 3168 §5.3 */
     sf_ns first_ns;
@@ -73,8 +72,6 @@ static void unchain(struct sf_fragments *fragments, struct datagram *datagram)
 {
     uint16_t place = (uint16_t)(datagram - fragments->datagrams + 1);
     uint16_t *at = &fragments->buckets[datagram->bucket];
-    if (!datagram->is_chained)
-        return;
     while (*at != place)
         at = &fragments->datagrams[*at - 1].next;
     *at = datagram->next;
@@ -84,11 +81,11 @@ static void unchain(struct sf_fragments *fragments, struct datagram *datagram)
 static struct datagram *begin(struct sf_fragments *fragments, const struct datagram_key *key,
                               uint16_t bucket, sf_ns now)
 {
-    size_t place = fragments->begun++ % PLACES;
+    size_t place = fragments->begun % PLACES;
     struct datagram *datagram = &fragments->datagrams[place];
-    unchain(fragments, datagram);
+    if (fragments->begun++ >= PLACES)
+        unchain(fragments, datagram);
     *datagram = (struct datagram){.used = true,
-                                  .is_chained = true,
                                   .bucket = bucket,
                                   .next = fragments->buckets[bucket],
                                   .first_ns = now,

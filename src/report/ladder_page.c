@@ -461,7 +461,7 @@ static void put_titles(struct layout *l)
     } else {
         size_t server = strlen(sf_role_name(SF_SERVER));
         put_left(l, SF_BOLD, sf_role_name(SF_CLIENT), l->arrow > server ? l->arrow - server : 0);
-        put_left(l, SF_BOLD, sf_role_name(SF_SERVER), strlen(sf_role_name(SF_SERVER)) + GAP);
+        put_left(l, SF_BOLD, sf_role_name(SF_SERVER), server + GAP);
     }
     put_right(l, "packet", l->packet);
     sf_put_char(l->page->out, '\n');

@@ -461,8 +461,8 @@ static int check_types(struct parser *p, const struct sf_operand *left,
 static int add_comparison(struct parser *p, struct sf_operand *left, struct sf_operand *right,
                           enum sf_comparison comparison, size_t at, size_t *out)
 {
-    if (left->source ==
-        SF_FROM_LITERAL) { /* of a list: what it becomes is of this comparison alone */
+    /* Of a list: what it becomes is of this comparison alone. */
+    if (left->source == SF_FROM_LITERAL) {
         struct sf_operand *copy = NULL;
         if (add_operand(p, &copy) != 0)
             return -1;

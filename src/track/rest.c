@@ -14,9 +14,10 @@ enum {
     /* Octets of an unpacked connection besides its fixed part, on average: arrays, slot,
      * its part of the table. */
     FLOW_EXTRAS = 1300,
-    /* Looked at in one go, so that a segment's cost has a bound. */
+    /* Looked at in one go, so that a segment's cost has a bound; live, packed in one go, of so many
+     * that are looked at a few times a second. */
     LOOKS_MAX = 8,
-    LOOKS_IN_ALL = 1024, /* live, a few times a second */
+    LOOKS_IN_ALL = 1024,
 };
 
 static const sf_ns SILENT = 60 * SF_SEC;

@@ -77,14 +77,11 @@ static enum sf_role reset_role(const struct sf_flow *flow)
     return sf_role_of(flow, flow->reset.by);
 }
 
-/* First entry of that cause and end in the timeline, or NULL. */
-static const struct sf_timeline_entry *change(const struct sf_record *r, enum sf_cause cause,
-                                              enum sf_role end)
+/* The first change of that cause, or NULL. */
+static const struct sf_change *change(const struct sf_flow *flow, enum sf_cause cause,
+                                      enum sf_role end)
 {
-    for (size_t i = 0; i < r->timeline_count; i++)
-        if (r->timeline[i].cause == cause && r->timeline[i].end == end)
-            return &r->timeline[i];
-    return NULL;
+    return sf_flow_change(flow, cause, end == SF_CLIENT ? flow->client : 1 - flow->client);
 }
 
 static void say_count(struct sf_writer *s, uint64_t octets)
@@ -174,15 +171,15 @@ static void say_unanswered(struct sf_writer *s, const struct sf_flow *flow,
     say_number(s, " (packet ", icmp->first_packet, ").");
 }
 
-static void say_refused(struct sf_writer *s, const struct sf_record *r)
+static void say_refused(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     const struct sf_anomaly_entry *refused = anomaly(r, SF_ANOMALY_REFUSED);
-    const struct sf_timeline_entry *got = change(r, SF_CAUSE_GOT_RST, SF_CLIENT);
+    const struct sf_change *got = change(flow, SF_CAUSE_GOT_RST, SF_CLIENT);
     say_number(s, "Server refused the connection by RST (packet ",
                refused != NULL ? refused->first_packet : r->last_packet, ")");
-    if (got != NULL && got->t_ns > 0) {
+    if (got != NULL && got->ts_ns > flow->first_ns) {
         sf_write(s, ", ");
-        say_span(s, got->t_ns);
+        say_span(s, got->ts_ns - flow->first_ns);
         say_number(s, " after the SYN (packet ", r->first_packet, ")");
     }
     if (refused != NULL && refused->count > 1) {
@@ -197,7 +194,7 @@ static void say_incomplete(struct sf_writer *s, const struct sf_flow *flow,
                            const struct sf_record *r)
 {
     uint64_t times = r->end[SF_SERVER].syns;
-    const struct sf_timeline_entry *sent = change(r, SF_CAUSE_SENT_SYN_ACK, SF_SERVER);
+    const struct sf_change *sent = change(flow, SF_CAUSE_SENT_SYN_ACK, SF_SERVER);
     uint64_t packet = sent != NULL ? sent->packet : r->first_packet;
     if (r->reset_by != NULL) {
         say_capital(s, reset_role(flow));
@@ -237,8 +234,8 @@ static void say_acknowledged(struct sf_writer *s, const struct sf_flow *flow)
 static void say_fin(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     enum sf_role first = sf_role_of(flow, flow->first_fin), second = other(first);
-    const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, first),
-                                   *b = change(r, SF_CAUSE_SENT_FIN, second);
+    const struct sf_change *a = change(flow, SF_CAUSE_SENT_FIN, first),
+                           *b = change(flow, SF_CAUSE_SENT_FIN, second);
     say_capital(s, first);
     sf_write(s, " closed first");
     if (a != NULL)
@@ -248,9 +245,9 @@ static void say_fin(struct sf_writer *s, const struct sf_flow *flow, const struc
     sf_write(s, " followed");
     if (b != NULL)
         say_number(s, " (packet ", b->packet, ")");
-    if (a != NULL && b != NULL && b->t_ns > a->t_ns) {
+    if (a != NULL && b != NULL && b->ts_ns > a->ts_ns) {
         sf_write(s, " ");
-        say_span(s, b->t_ns - a->t_ns);
+        say_span(s, b->ts_ns - a->ts_ns);
         sf_write(s, " later");
     }
     say_acknowledged(s, flow);
@@ -262,8 +259,8 @@ static void say_fin(struct sf_writer *s, const struct sf_flow *flow, const struc
 static void say_simultaneous_close(struct sf_writer *s, const struct sf_flow *flow,
                                    const struct sf_record *r)
 {
-    const struct sf_timeline_entry *a = change(r, SF_CAUSE_SENT_FIN, SF_CLIENT),
-                                   *b = change(r, SF_CAUSE_SENT_FIN, SF_SERVER);
+    const struct sf_change *a = change(flow, SF_CAUSE_SENT_FIN, SF_CLIENT),
+                           *b = change(flow, SF_CAUSE_SENT_FIN, SF_SERVER);
     sf_write(s, "Both ends closed at once: their FINs crossed");
     if (a != NULL && b != NULL) {
         say_number(s, " (packets ", a->packet, " and ");
@@ -288,7 +285,7 @@ static void say_half_closed(struct sf_writer *s, const struct sf_flow *flow,
         [SF_NOT_ENDED] = " then.",
     };
     enum sf_role first = sf_role_of(flow, flow->first_fin), peer = other(first);
-    const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, first);
+    const struct sf_change *fin = change(flow, SF_CAUSE_SENT_FIN, first);
     say_capital(s, first);
     say_number(s, " closed its direction (FIN, packet ", fin != NULL ? fin->packet : r->last_packet,
                "");
@@ -354,7 +351,7 @@ static void say_half_open(struct sf_writer *s, const struct sf_flow *flow,
 static void say_reset_by(struct sf_writer *s, const struct sf_flow *flow, const struct sf_record *r)
 {
     enum sf_role by = reset_role(flow);
-    const struct sf_timeline_entry *fin = change(r, SF_CAUSE_SENT_FIN, by);
+    const struct sf_change *fin = change(flow, SF_CAUSE_SENT_FIN, by);
     bool late = flow->reset.kind == SF_RESET_LATE_DATA;
     bool after_fin = late || flow->reset.kind == SF_RESET_AFTER_FIN;
     say_capital(s, by);
@@ -509,7 +506,7 @@ void sf_record_verdict(const struct sf_flow *flow, struct sf_record *r)
     if (r->opening == SF_OPENING_UNANSWERED)
         say_unanswered(&s, flow, r);
     else if (r->opening == SF_OPENING_REFUSED)
-        say_refused(&s, r);
+        say_refused(&s, flow, r);
     else if (r->opening == SF_OPENING_INCOMPLETE)
         say_incomplete(&s, flow, r);
     else
