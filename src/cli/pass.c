@@ -53,9 +53,12 @@ static int take_record(struct sf_pass *pass, struct sf_record *record, struct sf
 static int take_zeek_rows(struct sf_pass *pass, struct sf_error *err)
 {
     struct sf_zeek_row row;
-    while (sf_views_zeek_row(pass->views, &row))
-        if (sf_outputs_zeek_row(pass->outputs, &row, err) != 0)
+    while (sf_views_zeek_row(pass->views, &row)) {
+        bool is_chosen =
+            pass->chosen == NULL || sf_selection_has(&pass->row_packets, row.first_packet);
+        if (is_chosen && sf_outputs_zeek_row(pass->outputs, &row, err) != 0)
             return -1;
+    }
     return 0;
 }
 
@@ -87,6 +90,9 @@ static int take_segment(void *self, const struct sf_segment *segment,
     if (pass->screen != NULL)
         sf_board_segment(sf_screen_board(pass->screen), &line);
     bool is_chosen = is_wanted(pass, judgement.conn);
+    if (is_chosen && pass->chosen != NULL && pass->has_zeek_rows &&
+        sf_selection_add(&pass->row_packets, segment->packet, err) != 0)
+        return -1;
     if (is_chosen && pass->outputs != NULL && pass->outputs->wants_segments &&
         sf_outputs_segment(pass->outputs, &line, err) != 0)
         return -1;
@@ -114,7 +120,7 @@ static int take_quietly(void *self, const struct sf_segment *segment,
 
 static bool is_quiet(const struct sf_pass *pass)
 {
-    return pass->screen == NULL && pass->packets == NULL &&
+    return pass->screen == NULL && pass->packets == NULL && pass->chosen == NULL &&
            (pass->outputs == NULL || !pass->outputs->wants_segments);
 }
 
@@ -264,6 +270,7 @@ static void close_pass(struct sf_pass *pass)
     sf_views_free(pass->views);
     sf_tracker_free(pass->tracker);
     sf_intake_dispose(&pass->intake);
+    sf_selection_dispose(&pass->row_packets);
 }
 
 static int write_end(struct sf_pass *pass, struct sf_error *err)

@@ -24,7 +24,7 @@ struct sf_pass {
     struct sf_outputs *outputs;             /* NULL: the first of two readings */
     struct sf_packet_file *packets;         /* NULL: no -w */
     struct sf_selection *choose;            /* filled with the ids chosen by `where`, or NULL */
-    const struct sf_selection *chosen; /* events, segments and packets of these only, or NULL */
+    const struct sf_selection *chosen; /* events, segments, rows and packets of these, or NULL */
 
     struct sf_screen *screen; /* closed by the pass when it ends; NULL: lines do */
 
@@ -39,6 +39,7 @@ struct sf_pass {
     struct sf_tally tally;
     struct sf_findings *findings;
     bool has_zeek_rows;
+    struct sf_selection row_packets; /* those of the chosen connections, where rows are wanted */
     bool has_failed_on; /* --fail-on held for some connection */
 };
 

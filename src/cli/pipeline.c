@@ -36,7 +36,8 @@ static bool needs_two_readings(const struct sf_pass *pass)
 {
     const struct sf_outputs *outputs = pass->outputs;
     return pass->options->where != NULL &&
-           (outputs->wants_events || outputs->wants_segments || pass->options->write_path != NULL);
+           (outputs->wants_events || outputs->wants_segments || outputs->wants_zeek_rows ||
+            pass->options->write_path != NULL);
 }
 
 static enum sf_status run_with(struct sf_pass *pass, struct sf_capture *capture)
@@ -96,8 +97,8 @@ static int check_input(const struct sf_pass *pass, struct sf_error *err)
 {
     if (!needs_two_readings(pass) || are_regular_files(&pass->options->files))
         return 0;
-    return sf_fail(err, "--where with --events, --segments, -o xplot or -w needs regular files: "
-                        "the input is read twice");
+    return sf_fail(err, "--where with --events, --segments, -o xplot, -o zeek or -w needs regular "
+                        "files: the input is read twice");
 }
 
 static int open_writers(struct sf_pass *pass, struct sf_outputs *outputs,

@@ -30,7 +30,7 @@ static bool can_share(const struct sf_pass *pass)
 {
     const struct sf_cli_options *options = pass->options;
     const struct sf_outputs *outputs = pass->outputs;
-    if (outputs == NULL || pass->packets != NULL || pass->screen != NULL ||
+    if (outputs == NULL || pass->packets != NULL || pass->chosen != NULL || pass->screen != NULL ||
         options->max_memory > 0 || outputs->wants_events || outputs->wants_segments)
         return false;
     for (size_t i = 0; i < outputs->count; i++)
