@@ -30,6 +30,15 @@ static void rank_worst(struct sf_ranked *rank, const struct sf_record *record)
     rank->number[2] = record->end[SF_CLIENT].ip_bytes + record->end[SF_SERVER].ip_bytes;
 }
 
+/* Addresses go by their numbers, IPv4 first. */
+static void rank_address(struct sf_ranked *rank, char version, const unsigned char *octets,
+                         size_t count)
+{
+    rank->text[0] = version;
+    for (size_t i = 0; i < count; i++)
+        snprintf(&rank->text[1 + 2 * i], 3, "%02x", octets[i]);
+}
+
 static void rank_text(struct sf_ranked *rank, const char *text)
 {
     unsigned char address[16];
@@ -37,8 +46,9 @@ static void rank_text(struct sf_ranked *rank, const char *text)
     if (rank->is_null)
         return;
     if (inet_pton(AF_INET, text, address) == 1)
-        snprintf(rank->text, sizeof rank->text, "4 %02x%02x%02x%02x", address[0], address[1],
-                 address[2], address[3]);
+        rank_address(rank, '4', address, 4);
+    else if (inet_pton(AF_INET6, text, address) == 1)
+        rank_address(rank, '6', address, 16);
     else
         snprintf(rank->text, sizeof rank->text, "%s", text);
 }

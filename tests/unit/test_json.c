@@ -325,17 +325,16 @@ static void order_and_bound_are_kept(void **state)
         uint64_t top;
         const char *ids;
     } cases[] = {
-        {"client.packets", true, 0, "24310"},
-        {"client.packets", false, 2, "13"},
-        {"client.packets", true, 3, "243"},
-        {"open.rtt", false, 0, "13420"},
-        {"client.ip", false, 0, "43210"},
-        {"client.ip", true, 1, "0"},
-        {NULL, false, 2, "31"},
+        {"client.packets", true, 0, "24310"}, {"client.packets", false, 2, "13"},
+        {"client.packets", true, 3, "243"},   {"open.rtt", false, 0, "13420"},
+        {"client.ip", false, 0, "43210"},     {"client.ip", true, 1, "0"},
+        {"server.ip", false, 0, "32014"},     {NULL, false, 2, "31"},
     };
     static const uint64_t packets[] = {SF_COUNT_UNKNOWN, 1, 9, 5, 7};
     static const sf_ns rtt[] = {SF_NS_UNKNOWN, -5, 30, 0, 20};
     static const char *const ip[] = {"10.0.0.10", "10.0.0.9", "10.0.0.8", "9.1.1.1", "9.0.0.0"};
+    static const char *const peer[] = {"2001:db8::9", "2001:db8:1::", "::1", "10.0.0.10",
+                                       "fe80::1"};
     (void)state;
     struct sf_record records[5];
     for (size_t i = 0; i < 5; i++) {
@@ -344,6 +343,7 @@ static void order_and_bound_are_kept(void **state)
         records[i].end[SF_CLIENT].packets = packets[i];
         records[i].open_rtt_ns = rtt[i];
         strcpy(records[i].end[SF_CLIENT].ip, ip[i]);
+        strcpy(records[i].end[SF_SERVER].ip, peer[i]);
     }
     records[3].severity = SF_PROBLEM;
     records[1].severity = SF_WARNING;
