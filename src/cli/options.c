@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ enum kind {
     WORD,    /* const char * */
     LIST,    /* struct sf_word_list */
     COUNT,   /* uint64_t */
+    INT,     /* uint64_t that an int holds */
     SIZE,    /* uint64_t, octets, with k M G */
     SECONDS, /* sf_ns */
     WHEN,    /* enum sf_when */
@@ -62,11 +64,11 @@ static const struct option {
     {0, "strict", NULL, FLAG, AT(strict), true, "stop at the first damaged input"},
     {0, "verify-checksums", NULL, FLAG, AT(verify_checksums), true,
      "leave segments with a wrong checksum out"},
-    {'B', NULL, "MIB", COUNT, AT(buffer_mib), false, "live: capture buffer"},
-    {'s', "snaplen", "LEN", COUNT, AT(snaplen), false, "live: octets to capture of each packet"},
+    {'B', NULL, "MIB", INT, AT(buffer_mib), false, "live: capture buffer"},
+    {'s', "snaplen", "LEN", INT, AT(snaplen), false, "live: octets to capture of each packet"},
     {'G', NULL, "S", SECONDS, AT(rotate_ns), false,
      "live: a new output file each S seconds (%H...)"},
-    {'C', NULL, "MB", COUNT, AT(rotate_megabytes), false,
+    {'C', NULL, "MB", INT, AT(rotate_megabytes), false,
      "live: a new output file after MB megabytes"},
     {'W', NULL, "N", COUNT, AT(rotate_files), false,
      "with -C: N files in turn; with -G: end after N"},
@@ -234,6 +236,10 @@ static int apply(struct sf_cli_options *options, const struct option *option, co
     case COUNT:
         if (read_count(value, at) != 0)
             return fail_value(option, value, "a whole number", err);
+        break;
+    case INT:
+        if (read_count(value, at) != 0 || *(uint64_t *)at > INT_MAX)
+            return fail_value(option, value, "a whole number below 2147483648", err);
         break;
     case SIZE:
         if (read_size(value, at) != 0)
