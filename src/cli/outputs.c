@@ -153,13 +153,21 @@ static bool is_input(const struct sf_cli_options *options, const struct stat *ou
     return false;
 }
 
-/* Whether an output before the n-th one has that path. */
+/* Whether `path` is the file of the output `other`, or what is written before it has that name. */
+static bool is_file_of(const char *other, const char *path)
+{
+    size_t len = strlen(other);
+    return strncmp(path, other, len) == 0 &&
+           (path[len] == '\0' || strcmp(path + len, ".part") == 0);
+}
+
+/* Whether an output before the n-th one is in the way of that path. */
 static bool is_taken(const struct sf_cli_options *options, size_t n, const char *path)
 {
     bool is_folder;
     for (size_t i = 0; i < n; i++) {
         const char *other = sf_outputs_path(options, i, &is_folder);
-        if (other != NULL && !is_folder && strcmp(other, path) == 0)
+        if (other != NULL && !is_folder && (is_file_of(other, path) || is_file_of(path, other)))
             return true;
     }
     return false;
