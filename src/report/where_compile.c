@@ -143,9 +143,10 @@ static int read_number(struct parser *p, struct sf_operand *operand)
 {
     char word[64];
     char *unit;
-    size_t len = p->token.len < sizeof word ? p->token.len : sizeof word - 1;
-    memcpy(word, p->text + p->token.at, len);
-    word[len] = '\0';
+    if (p->token.len >= sizeof word)
+        return fail_at(p, p->token.at, "the number is too long");
+    memcpy(word, p->text + p->token.at, p->token.len);
+    word[p->token.len] = '\0';
     long double number = strtold(word, &unit);
     if (isnan(number))
         unit = word;

@@ -165,6 +165,7 @@ static void errors_point_at_the_place(void **state)
         {"id == 1s", 6, "no time"},
         {"duration > 3k", 11, "a size"},
         {"id == 3x", 7, "unknown unit"},
+        {"id > 0.0000000000000000000000000000000000000000000000000000000000000001", 5, "too long"},
         {"id = 3", 3, "=="},
         {"id ==", 5, "wanted"},
         {"id == 3 id", 8, "\"and\" or \"or\""},
