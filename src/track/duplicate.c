@@ -1,12 +1,12 @@
 /* One packet captured more than once (mirror port, several interfaces, both sides of a router) is
  * told from a packet sent again: same numbers, same IP-ID or same octets and timestamps, within a
- * millisecond; what a router has passed on, its TTL lower, sooner than it could be sent again. */
+ * millisecond; what waited in a router's or a mirror's queue, sooner than it could be sent again. */
 #include "track_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const sf_ns DUPLICATE_NS = SF_MSEC, ROUTED_NS = 100 * SF_MSEC;
+static const sf_ns DUPLICATE_NS = SF_MSEC, QUEUED_NS = 100 * SF_MSEC;
 
 /* A print tells packets apart by their numbers; its lowest bits are 0. With it there is the place
  * where the packet was captured. A sighting is when that was, by the lowest bits of the clock, and
@@ -32,18 +32,19 @@ static sf_ns gap_to(uint64_t sighting, const struct sf_segment *seg)
     return (sf_ns)(((uint64_t)seg->ts_ns << REST_BITS) - begin) / (1 << REST_BITS);
 }
 
-/* Whether a packet with that TTL, captured so long before, may be the same. A router keeps it for
- * as long as its queue is, yet what is sent again by timeout comes later (Linux TCP_RTO_MIN);
- * without an IP-ID a host may have sent another one meanwhile. */
-static bool is_soon(const struct sf_segment *seg, uint8_t ttl, sf_ns gap)
-{
-    bool is_routed = seg->ttl < ttl && seg->ip_id != 0 && gap > 0;
-    return gap >= -DUPLICATE_NS && gap <= (is_routed ? ROUTED_NS : DUPLICATE_NS);
-}
-
 static bool is_doubled(const struct sf_turn *turn)
 {
     return turn->snd->capture_duplicates > 0 || turn->rcv->capture_duplicates > 0;
+}
+
+/* Whether a packet with that TTL, captured so long before, may be the same. A router, or a mirror
+ * that is known to copy, keeps it for as long as its queue is, yet what is sent again by timeout
+ * comes later (Linux TCP_RTO_MIN); without an IP-ID a host may have sent another one meanwhile. */
+static bool is_soon(const struct sf_turn *turn, uint8_t ttl, sf_ns gap)
+{
+    const struct sf_segment *seg = turn->seg;
+    bool may_queue = seg->ip_id != 0 && gap > 0 && (seg->ttl < ttl || is_doubled(turn));
+    return gap >= -DUPLICATE_NS && gap <= (may_queue ? QUEUED_NS : DUPLICATE_NS);
 }
 
 /* With an IP-ID the sender would have numbered a new packet anew. Without, nothing of the peer may
@@ -164,7 +165,7 @@ static bool is_copy(const struct sf_turn *turn, unsigned place, uint64_t print)
     if ((turn->snd->prints[place] ^ print) > PLACE_MASK || turn->snd->packets == 0)
         return false;
     uint64_t sighting = turn->snd->sightings[place];
-    return is_soon(turn->seg, (uint8_t)sighting, gap_to(sighting, turn->seg)) &&
+    return is_soon(turn, (uint8_t)sighting, gap_to(sighting, turn->seg)) &&
            may_be_copy(turn, place);
 }
 
@@ -177,7 +178,7 @@ static bool is_routed_late(const struct sf_turn *turn)
     const struct sf_endpoint *snd = turn->snd;
     uint16_t behind = (uint16_t)(snd->last.ip_id - seg->ip_id);
     return behind > 0 && behind < NEAR && seg->ttl < snd->ttl_max &&
-           seg->ts_ns - snd->last_ns <= ROUTED_NS;
+           seg->ts_ns - snd->last_ns <= QUEUED_NS;
 }
 
 /* Behind more packets than leave prints: octets once more. */
@@ -193,7 +194,7 @@ static bool is_copy_of_older(const struct sf_turn *turn)
         return is_routed_late(turn);
     const struct sf_sent *sent = sf_sent_find(snd, begin, end);
     return sent != NULL && sent->ip_id == seg->ip_id && sent->checksum == seg->checksum &&
-           seg->ttl <= sent->ttl && is_soon(seg, sent->ttl, seg->ts_ns - sent->ts_ns);
+           seg->ttl <= sent->ttl && is_soon(turn, sent->ttl, seg->ts_ns - sent->ts_ns);
 }
 
 static void take_copy(struct sf_turn *turn)
