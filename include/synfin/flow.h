@@ -173,6 +173,9 @@ struct sf_endpoint {
     uint16_t hole_head, hole_capacity; /* head: place of the first */
     bool saw_mptcp, saw_fast_open;
     uint8_t resent_next;
+    uint8_t recovery; /* what began the latest recovery from loss: enum sf_resend_cause */
+    sf_offset
+        recover; /* what had been sent then: it ends when that is acknowledged; RFC 6582 §3.2 */
     sf_ns zero_since_ns, zero_time_ns;
     uint64_t resent_packets, resent_bytes;
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */

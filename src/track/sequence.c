@@ -273,21 +273,58 @@ static sf_ns timeout_after(sf_ns rtt, sf_ns var)
     return rto - rto / 10;
 }
 
-/* Why it was sent again. `since_ns` is the time since its last sending. */
+static bool is_recovering(const struct sf_endpoint *snd, enum sf_resend_cause cause)
+{
+    return snd->recovery == cause && snd->snd_una < snd->recover;
+}
+
+/* RFC 6582 §3.2: an ACK that comes short of what was outstanding when the recovery began has the
+ * next missing octets sent again at once. */
+static bool is_after_partial_ack(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    return is_recovering(snd, SF_RESEND_FAST) && turn->data_begin == snd->snd_una;
+}
+
+/* How long the timer may have run: a bare ACK sets it anew, RFC 6298 §5.3. Where the peer's last
+ * packet had octets its ACK need not tell anything new. */
+static sf_ns waited(const struct sf_turn *turn, sf_ns since_ns)
+{
+    const struct sf_endpoint *rcv = turn->rcv;
+    sf_ns quiet = turn->seg->ts_ns - rcv->last_ns;
+    bool is_bare = rcv->packets > 0 && (rcv->data_packets == 0 || rcv->last_data_ns < rcv->last_ns);
+    return is_bare && quiet < since_ns ? quiet : since_ns;
+}
+
+/* Why it was sent again. `since_ns` is the time since its last sending. The tap sees a part of the
+ * round trip of an end's octets, the handshake the whole. */
 static enum sf_resend_cause resend_cause(const struct sf_turn *turn, sf_ns since_ns)
 {
     const struct sf_endpoint *snd = turn->snd;
     if (turn->data_end <= snd->snd_una)
         return SF_RESEND_SPURIOUS; /* the peer had acknowledged it */
+    if (is_recovering(snd, SF_RESEND_TIMEOUT) && turn->data_begin < snd->recover)
+        return SF_RESEND_TIMEOUT; /* all that was out goes again, RFC 5681 §3.1 */
     const struct sf_rtt_estimate *own = &snd->rtt_estimate;
-    sf_ns rtt = sf_ns_known(own->srtt_ns) ? own->srtt_ns : sf_flow_rtt(turn->flow);
+    sf_ns whole = sf_flow_rtt(turn->flow);
+    sf_ns rtt = own->srtt_ns > whole ? own->srtt_ns : whole; /* unknown is the least */
     sf_ns rto = timeout_after(rtt, sf_ns_known(own->srtt_ns) ? own->rttvar_ns : 0);
-    if (has_loss_evidence(turn) && since_ns < rto)
+    sf_ns waited_ns = waited(turn, since_ns);
+    if ((has_loss_evidence(turn) || is_after_partial_ack(turn)) && waited_ns < rto)
         return SF_RESEND_FAST;
     bool is_tail = turn->data_end == snd->snd_nxt && sf_ns_known(rtt);
-    if (is_tail && since_ns >= rtt + rtt / 2 && since_ns < rto)
+    if (is_tail && waited_ns >= rtt + rtt / 2 && since_ns < rto)
         return SF_RESEND_TAIL_PROBE;
     return since_ns >= RTO_MIN ? SF_RESEND_TIMEOUT : SF_RESEND_OTHER;
+}
+
+static void note_recovery(struct sf_endpoint *snd, enum sf_resend_cause cause)
+{
+    bool recovers = cause == SF_RESEND_FAST || cause == SF_RESEND_TIMEOUT;
+    if (!recovers || is_recovering(snd, cause))
+        return;
+    snd->recovery = (uint8_t)cause;
+    snd->recover = snd->snd_nxt;
 }
 
 static void remember_resent(struct sf_turn *turn, sf_offset end, enum sf_resend_cause cause)
@@ -325,6 +362,7 @@ static void take_resent(struct sf_turn *turn, sf_offset end, sf_ns since_ns)
     if (cause != SF_RESEND_OTHER)
         snd->resent_by[cause]++;
     remember_resent(turn, end, cause);
+    note_recovery(snd, cause);
     turn->labels |= 1u << SF_LABEL_RETRANSMISSION | labels[cause];
     sf_turn_note(turn, SF_ANOMALY_RETRANSMISSION, octets);
 }
