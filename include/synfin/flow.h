@@ -229,6 +229,7 @@ struct sf_reset {
     bool proved_before[SF_DIR_COUNT];
     uint64_t outstanding[SF_DIR_COUNT]; /* octets that each end had unacknowledged */
     sf_offset snd_nxt; /* of its sender: an ACK beyond proves that the receiver went on */
+    sf_ns rtt_ns;      /* of its sender's octets, before it */
 };
 
 enum sf_role_basis { SF_ROLE_BY_FIRST_PACKET, SF_ROLE_BY_PORT, SF_ROLE_BY_SYN_ACK, SF_ROLE_BY_SYN };

@@ -74,6 +74,8 @@ static bool take_ack_ahead(struct sf_turn *turn)
 static void take_spurious(struct sf_endpoint *ep, struct sf_resent *resent)
 {
     resent->is_spurious = true;
+    if (resent->cause == SF_RESEND_TIMEOUT)
+        ep->recover = 0; /* RFC 5682, 3522: the sender takes the timeout back */
     if (resent->cause != SF_RESEND_OTHER)
         ep->resent_by[resent->cause]--;
     ep->resent_by[SF_RESEND_SPURIOUS]++;
@@ -164,20 +166,29 @@ static bool is_dsack(const struct sf_turn *turn, sf_offset begin, sf_offset end)
            end <= sf_offset_of(rcv, options->sack[1].end, rcv->snd_nxt);
 }
 
-/* The receiver had these octets twice: the resending of them was needless. */
+/* The latest resending of these octets, or NULL. */
+static struct sf_resent *find_resent(const struct sf_endpoint *ep, sf_offset begin, sf_offset end)
+{
+    struct sf_resent *latest = NULL;
+    for (size_t i = 0; ep->resent != NULL && i < SF_RESENT_MAX; i++) {
+        struct sf_resent *resent = &ep->resent[i];
+        bool fits = resent->packet != 0 && resent->begin < end && resent->end > begin;
+        if (fits && (latest == NULL || resent->packet > latest->packet))
+            latest = resent;
+    }
+    return latest;
+}
+
+/* The receiver had these octets twice: one resending of them was needless, the last. */
 static void take_dsack(struct sf_turn *turn, sf_offset begin, sf_offset end)
 {
     struct sf_endpoint *rcv = turn->rcv;
+    struct sf_resent *resent = find_resent(rcv, begin, end);
     turn->snd->dsack_packets++;
-    for (size_t i = 0; rcv->resent != NULL && i < SF_RESENT_MAX; i++) {
-        struct sf_resent *resent = &rcv->resent[i];
-        if (resent->packet == 0 || resent->begin >= end || resent->end <= begin)
-            continue;
-        if (!resent->is_spurious)
-            take_spurious(rcv, resent);
-        return;
-    }
-    sf_duplicate_on_network(turn, begin, end);
+    if (resent == NULL)
+        sf_duplicate_on_network(turn, begin, end);
+    else if (!resent->is_spurious)
+        take_spurious(rcv, resent);
 }
 
 static void take_sack(struct sf_turn *turn)

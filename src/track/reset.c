@@ -161,6 +161,11 @@ static enum sf_reset_kind judge_kind(const struct sf_turn *turn)
     return SF_RESET_ABORT;
 }
 
+static enum sf_severity reset_severity(uint64_t outstanding)
+{
+    return outstanding > 0 ? SF_PROBLEM : SF_WARNING;
+}
+
 static void note_reset(struct sf_turn *turn, enum sf_reset_kind kind, uint64_t outstanding)
 {
     struct sf_tracker *t = turn->tracker;
@@ -180,7 +185,7 @@ static void note_reset(struct sf_turn *turn, enum sf_reset_kind kind, uint64_t o
                      SF_KIND_NONE, SF_NOTE);
     } else {
         sf_note_kind(t, flow, SF_ANOMALY_RESET, (int)turn->dir, packet, outstanding, SF_KIND_NONE,
-                     outstanding > 0 ? SF_PROBLEM : SF_WARNING);
+                     reset_severity(outstanding));
     }
 }
 
@@ -213,7 +218,8 @@ static void accept_reset(struct sf_turn *turn, enum sf_reset_kind kind,
                                     .kind = (uint8_t)kind,
                                     .validity = (uint8_t)validity,
                                     .effect = SF_EFFECT_UNKNOWN,
-                                    .snd_nxt = turn->snd->snd_nxt};
+                                    .snd_nxt = turn->snd->snd_nxt,
+                                    .rtt_ns = turn->snd->rtt_estimate.srtt_ns};
     flow->reset.outstanding[turn->dir] = sent;
     flow->reset.outstanding[sf_dir_other(turn->dir)] = received;
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
@@ -306,19 +312,46 @@ static void judge_challenge(struct sf_turn *turn)
     flow->challenge_packet = 0;
 }
 
+/* The time from the tap to the RST's receiver and back: what the octets of its sender took. Where
+ * they tell nothing, the shortest round trip that is worth the name. */
+static sf_ns crossing_time(const struct sf_flow *flow)
+{
+    sf_ns rtt = flow->reset.rtt_ns;
+    if (sf_ns_known(rtt))
+        return rtt > SF_MSEC ? rtt : SF_MSEC;
+    rtt = sf_flow_rtt(flow);
+    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
+        sf_ns srtt = flow->ep[dir].rtt_estimate.srtt_ns;
+        if (sf_ns_known(srtt) && srtt > SF_MSEC && srtt < rtt)
+            rtt = srtt;
+    }
+    return rtt;
+}
+
 static bool is_crossing(const struct sf_turn *turn)
 {
     const struct sf_reset *reset = &turn->flow->reset;
     if (turn->has_ack && turn->ack > reset->snd_nxt)
         return false; /* it has what was sent after the RST */
-    sf_ns rtt = sf_flow_rtt(turn->flow);
-    for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
-        sf_ns srtt = turn->flow->ep[dir].rtt_estimate.srtt_ns;
-        if (sf_ns_known(srtt) && srtt > SF_MSEC && srtt < rtt)
-            rtt = srtt;
-    }
+    sf_ns rtt = crossing_time(turn->flow);
     sf_ns limit = sf_ns_known(rtt) ? rtt + CROSSING_SLACK : CROSSING_UNKNOWN;
     return turn->seg->ts_ns - reset->ts_ns <= limit;
+}
+
+/* What was under way when the RST was captured had arrived before it did: it is not lost. */
+static void take_crossing_ack(struct sf_turn *turn)
+{
+    struct sf_flow *flow = turn->flow;
+    uint64_t *outstanding = &flow->reset.outstanding[flow->reset.by];
+    uint64_t left = sf_outstanding(turn->rcv);
+    if (!turn->has_ack || left >= *outstanding)
+        return;
+    struct sf_noted *noted = sf_noted_find(flow, SF_ANOMALY_RESET, flow->reset.by);
+    if (noted != NULL) {
+        noted->value -= *outstanding - left;
+        noted->severity = (uint8_t)reset_severity(noted->value);
+    }
+    *outstanding = left;
 }
 
 static void take_ignored(struct sf_turn *turn)
@@ -368,6 +401,8 @@ void sf_reset_aftermath(struct sf_turn *turn)
         return;
     if (by_sender)
         sf_turn_note(turn, SF_ANOMALY_SEGMENT_AFTER_RESET, 0);
-    else if (!is_crossing(turn))
+    else if (is_crossing(turn))
+        take_crossing_ack(turn);
+    else
         take_ignored(turn);
 }
