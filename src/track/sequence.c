@@ -184,13 +184,35 @@ static bool is_window_probe(const struct sf_turn *turn)
            (turn->seg->payload_len == 1 && turn->begin == snd->snd_nxt);
 }
 
+/* What was acknowledged just now and is not captured yet may come late. */
+static bool is_last_octet_late(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    if (snd->hole_count == 0)
+        return false;
+    const struct sf_hole *last = sf_hole_at(snd, snd->hole_count - 1u);
+    return last->end == snd->snd_nxt && sf_ns_known(last->acked_ns) &&
+           turn->seg->ts_ns - last->acked_ns <= sf_flow_tap_delay(turn->flow);
+}
+
+/* One octet may be sent again while its ACK is under way; the number of a FIN is that of the ACK
+ * before it, too, which the tap may have seen late. */
+static bool is_after_idleness(const struct sf_turn *turn)
+{
+    sf_ns rtt = sf_flow_rtt(turn->flow);
+    if (turn->snd->fin != SF_OFFSET_NONE && turn->idle_ns < SF_SEC)
+        return false;
+    return turn->seg->payload_len == 0 || turn->snd->data_packets == 0 ||
+           turn->seg->ts_ns - turn->rcv->last_ns > (sf_ns_known(rtt) ? rtt : SF_SEC);
+}
+
 /* RFC 9293 §3.8.4: SEG.SEQ = SND.NXT-1, nothing outstanding, none or one garbage octet. */
 static bool is_keep_alive(const struct sf_turn *turn)
 {
     const struct sf_endpoint *snd = turn->snd;
     return turn->begin == snd->snd_nxt - 1 && turn->seg->payload_len <= 1 && is_plain(turn->seg) &&
-           snd->snd_una == snd->snd_nxt && snd->fin == SF_OFFSET_NONE && snd->packets > 1 &&
-           (turn->seg->flags & SF_TH_ACK) && turn->rcv->packets > 0;
+           snd->snd_una == snd->snd_nxt && snd->packets > 1 && (turn->seg->flags & SF_TH_ACK) &&
+           turn->rcv->packets > 0 && !is_last_octet_late(turn) && is_after_idleness(turn);
 }
 
 static void take_probe(struct sf_turn *turn)
