@@ -78,7 +78,13 @@ struct sf_rtt_estimate {
     sf_ns rttvar_ns;
 };
 
-enum { SF_FINGERPRINTS = 4, SF_RESENT_MAX = 16, SF_HOLES_MAX = 256, SF_SENT_MAX = 4096 };
+enum {
+    SF_FINGERPRINTS = 4,
+    SF_RESENT_MAX = 16,
+    SF_COPIES_MAX = 8,
+    SF_HOLES_MAX = 256,
+    SF_SENT_MAX = 4096
+};
 
 /* One end. "Sent" means seen at the tap. It is laid out in cache lines: a usual segment touches the
  * first two of its receiver, the three from the second on of its sender, and one more when it has
@@ -172,7 +178,7 @@ struct sf_endpoint {
     uint64_t holes_lost; /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
     uint16_t hole_head, hole_capacity; /* head: place of the first */
     bool saw_mptcp, saw_fast_open;
-    uint8_t resent_next;
+    uint8_t resent_next, copy_next;
     uint8_t recovery; /* what began the latest recovery from loss: enum sf_resend_cause */
     sf_offset
         recover; /* what had been sent then: it ends when that is acknowledged; RFC 6582 §3.2 */
@@ -182,7 +188,7 @@ struct sf_endpoint {
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;
     uint32_t keep_alives, window_probes, capture_duplicates;
     uint64_t keep_alive_packet; /* the last one */
-    struct sf_copy *copy;       /* the last capture duplicate, until D-SACK could say otherwise */
+    struct sf_copy *copies;     /* ring of SF_COPIES_MAX: the last capture duplicates, or NULL */
 };
 
 /* Octets of an end: from its begin those that a usual segment touches of its receiver, and those

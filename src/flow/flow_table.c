@@ -354,7 +354,7 @@ static void endpoint_dispose(struct sf_rooms *rooms, struct sf_endpoint *ep)
 {
     free(ep->holes);
     free(ep->resent);
-    free(ep->copy);
+    free(ep->copies);
     sf_rooms_give(rooms, ep->sent, ep->sent_capacity * sizeof *ep->sent);
     sf_samples_dispose(rooms, &ep->rtt);
     sf_samples_dispose(rooms, &ep->response);
@@ -363,7 +363,7 @@ static void endpoint_dispose(struct sf_rooms *rooms, struct sf_endpoint *ep)
     ep->sent = NULL;
     ep->sent_head = ep->sent_count = ep->sent_capacity = 0;
     ep->resent = NULL;
-    ep->copy = NULL;
+    ep->copies = NULL;
 }
 
 void sf_flow_table_trim(struct sf_flow_table *table, struct sf_flow *flow)

@@ -1,6 +1,7 @@
 /* One packet captured more than once (mirror port, several interfaces, both sides of a router) is
  * told from a packet sent again: same numbers, same IP-ID or same octets and timestamps, within a
- * millisecond; what waited in a router's or a mirror's queue, sooner than it could be sent again. */
+ * millisecond; what waited in a router's or a mirror's queue, sooner than it could be sent again.
+ */
 #include "track_internal.h"
 
 #include <stdlib.h>
@@ -37,13 +38,23 @@ static bool is_doubled(const struct sf_turn *turn)
     return turn->snd->capture_duplicates > 0 || turn->rcv->capture_duplicates > 0;
 }
 
-/* Whether a packet with that TTL, captured so long before, may be the same. A router, or a mirror
- * that is known to copy, keeps it for as long as its queue is, yet what is sent again by timeout
- * comes later (Linux TCP_RTO_MIN); without an IP-ID a host may have sent another one meanwhile. */
+/* The sender's IP-ID is a count that has gone further. */
+static bool is_behind(const struct sf_turn *turn)
+{
+    enum { NEAR = 1024 };
+    uint16_t behind = (uint16_t)(turn->snd->last.ip_id - turn->seg->ip_id);
+    return behind > 0 && behind < NEAR;
+}
+
+/* Whether a packet with that TTL, captured so long before, may be the same. A router, a mirror that
+ * is known to copy, the network keep it for as long as their queues are, yet what is sent again by
+ * timeout comes later (Linux TCP_RTO_MIN), and under an IP-ID of its own where they are counted;
+ * without an IP-ID a host may have sent another one meanwhile. */
 static bool is_soon(const struct sf_turn *turn, uint8_t ttl, sf_ns gap)
 {
     const struct sf_segment *seg = turn->seg;
-    bool may_queue = seg->ip_id != 0 && gap > 0 && (seg->ttl < ttl || is_doubled(turn));
+    bool is_old = seg->ttl < ttl || is_doubled(turn) || is_behind(turn);
+    bool may_queue = seg->ip_id != 0 && gap > 0 && is_old;
     return gap >= -DUPLICATE_NS && gap <= (may_queue ? QUEUED_NS : DUPLICATE_NS);
 }
 
@@ -72,26 +83,40 @@ static void remember_copy(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     const struct sf_segment *seg = turn->seg;
-    if (seg->payload_len == 0 || !snd->has_base)
+    bool is_probe = snd->last.is_keep_alive || snd->last.is_probe; /* its octet was there before */
+    if (seg->payload_len == 0 || !snd->has_base || is_probe)
         return;
-    if (snd->copy == NULL)
-        snd->copy = malloc(sizeof *snd->copy);
-    if (snd->copy == NULL)
+    if (snd->copies == NULL)
+        snd->copies = calloc(SF_COPIES_MAX, sizeof *snd->copies);
+    if (snd->copies == NULL)
         return;
     sf_offset begin = sf_offset_of(snd, seg->seq, snd->snd_nxt) + ((seg->flags & SF_TH_SYN) != 0);
-    *snd->copy = (struct sf_copy){.begin = begin,
-                                  .end = begin + seg->payload_len,
-                                  .ip_bytes = seg->ip_bytes,
-                                  .payload_len = seg->payload_len,
-                                  .flags = seg->flags,
-                                  .ts_ns = seg->ts_ns};
+    snd->copies[snd->copy_next] = (struct sf_copy){.begin = begin,
+                                                   .end = begin + seg->payload_len,
+                                                   .ip_bytes = seg->ip_bytes,
+                                                   .payload_len = seg->payload_len,
+                                                   .flags = seg->flags,
+                                                   .ts_ns = seg->ts_ns};
+    snd->copy_next = (uint8_t)((snd->copy_next + 1u) % SF_COPIES_MAX);
+}
+
+/* The copy that a D-SACK tells of: its octets, captured just now. NULL: none. */
+static struct sf_copy *find_copy(const struct sf_turn *turn, sf_offset begin, sf_offset end)
+{
+    for (size_t i = 0; turn->rcv->copies != NULL && i < SF_COPIES_MAX; i++) {
+        struct sf_copy *copy = &turn->rcv->copies[i];
+        if (copy->ip_bytes > 0 && copy->begin >= begin && copy->end <= end &&
+            turn->seg->ts_ns - copy->ts_ns <= SF_SEC)
+            return copy;
+    }
+    return NULL;
 }
 
 void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset end)
 {
     struct sf_endpoint *rcv = turn->rcv;
-    const struct sf_copy *copy = rcv->copy;
-    if (copy == NULL || copy->end == SF_OFFSET_NONE || copy->begin >= end || copy->end <= begin)
+    struct sf_copy *copy = find_copy(turn, begin, end);
+    if (copy == NULL)
         return;
     rcv->capture_duplicates--;
     turn->tracker->totals.capture_duplicates--;
@@ -101,7 +126,7 @@ void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset en
     rcv->payload_bytes += copy->payload_len;
     rcv->without_ack += (copy->flags & SF_TH_ACK) == 0;
     rcv->pushes += (copy->flags & SF_TH_PSH) != 0;
-    rcv->copy->end = SF_OFFSET_NONE;
+    *copy = (struct sf_copy){0};
     int dir = (int)sf_dir_other(turn->dir);
     struct sf_noted *noted = sf_noted_find(turn->flow, SF_ANOMALY_CAPTURE_DUPLICATE, dir);
     if (noted != NULL && --noted->count == 0)
@@ -173,12 +198,9 @@ static bool is_copy(const struct sf_turn *turn, unsigned place, uint64_t print)
  * is no new sending, and where its TTL is lower a router had it meanwhile. */
 static bool is_routed_late(const struct sf_turn *turn)
 {
-    enum { NEAR = 1024 };
     const struct sf_segment *seg = turn->seg;
     const struct sf_endpoint *snd = turn->snd;
-    uint16_t behind = (uint16_t)(snd->last.ip_id - seg->ip_id);
-    return behind > 0 && behind < NEAR && seg->ttl < snd->ttl_max &&
-           seg->ts_ns - snd->last_ns <= QUEUED_NS;
+    return is_behind(turn) && seg->ttl < snd->ttl_max && seg->ts_ns - snd->last_ns <= QUEUED_NS;
 }
 
 /* Behind more packets than leave prints: octets once more. */

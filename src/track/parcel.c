@@ -395,7 +395,7 @@ static void disown(struct sf_flow *flow)
     for (int dir = 0; dir < SF_DIR_COUNT; dir++) {
         struct sf_endpoint *ep = &flow->ep[dir];
         ep->resent = NULL;
-        ep->copy = NULL;
+        ep->copies = NULL;
         if (ep->hole_count > 0)
             ep->holes = NULL;
         if (ep->sent_count > SENT_MAX)
