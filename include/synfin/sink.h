@@ -61,8 +61,9 @@ struct sf_sink_options {
     bool color;
     unsigned width; /* of the terminal, columns */
     bool unicode;
-    bool line_flush; /* after each line */
-    bool is_log;     /* a file is read while it grows: see sf_output_open_log() */
+    bool line_flush;     /* after each line */
+    uint64_t max_memory; /* what a sink holds back takes a small part of it; 0: no bound */
+    bool is_log;         /* a file is read while it grows: see sf_output_open_log() */
 };
 
 /* A segment line: the judgement beside what stood in the packet. */

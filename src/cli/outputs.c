@@ -347,6 +347,7 @@ int sf_outputs_open(struct sf_outputs *outputs, const struct sf_cli_options *opt
     sink->width = terminal_width();
     sink->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     sink->line_flush = options->line_flush;
+    sink->max_memory = options->max_memory;
     return open_sinks(outputs, options, usage, err);
 }
 

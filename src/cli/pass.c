@@ -65,8 +65,8 @@ static int take_zeek_rows(struct sf_pass *pass, struct sf_error *err)
 static int take_records(struct sf_pass *pass, struct sf_error *err)
 {
     struct sf_record record;
-    while (sf_tracker_record(pass->tracker, &record))
-        if (take_record(pass, &record, err) != 0)
+    while (sf_tracker_record(pass->tracker, &record)) /* each may let a row go: none waits long */
+        if (take_record(pass, &record, err) != 0 || take_zeek_rows(pass, err) != 0)
             return -1;
     return take_zeek_rows(pass, err);
 }

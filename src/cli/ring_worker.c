@@ -61,7 +61,8 @@ static int take_records(struct sf_ring_worker *worker, struct sf_error *err)
 {
     struct sf_record record;
     while (sf_tracker_record(worker->tracker, &record))
-        if (take_record(worker, &record, err) != 0)
+        if (take_record(worker, &record, err) != 0 ||
+            sf_desk_rows(worker->desk, worker->views, err) != 0)
             return -1;
     return sf_desk_rows(worker->desk, worker->views, err);
 }

@@ -47,7 +47,6 @@ static void close_xplot(struct sf_sink *sink)
 struct sf_sink *sf_xplot_open(const char *path, const struct sf_sink_options *options,
                               struct sf_error *err)
 {
-    (void)options;
     struct xplot_sink *xplot = calloc(1, sizeof *xplot);
     if (xplot == NULL) {
         sf_fail(err, "out of memory");
@@ -55,7 +54,7 @@ struct sf_sink *sf_xplot_open(const char *path, const struct sf_sink_options *op
     }
     xplot->sink = (struct sf_sink){
         .name = "xplot", .segment = draw_segment, .record = end_record, .close = close_xplot};
-    if (sf_plots_open(&xplot->plots, path, err) == 0)
+    if (sf_plots_open(&xplot->plots, path, options->max_memory, err) == 0)
         return &xplot->sink;
     close_xplot(&xplot->sink);
     return NULL;

@@ -35,15 +35,17 @@ struct sf_plots {
     struct sf_plot **buckets;
     size_t bucket_count, count; /* buckets: a power of two */
     struct sf_plot *oldest, *newest;
-    size_t held; /* octets */
+    size_t held, held_max; /* octets */
 };
 
 /* Appends the segment to the graph of its sender, and what it acknowledges, allows or resets to the
  * graph of its receiver. A lack of memory shows in the texts. */
 void sf_plot_draw(struct sf_plot *plot, const struct sf_segment_line *line);
 
-/* The folder is made when it is missing. 0, or -1 with *err; disposed by the caller either way. */
-int sf_plots_open(struct sf_plots *plots, const char *folder, struct sf_error *err);
+/* The folder is made when it is missing. Of `max_memory` octets, 0: no bound, texts that wait take
+ * an eighth at most. 0, or -1 with *err; disposed by the caller either way. */
+int sf_plots_open(struct sf_plots *plots, const char *folder, uint64_t max_memory,
+                  struct sf_error *err);
 
 /* The connection's plot, an empty one when there was none; NULL with *err on lack of memory. */
 struct sf_plot *sf_plots_of(struct sf_plots *plots, uint64_t conn, struct sf_error *err);

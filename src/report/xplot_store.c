@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of one graph before it is written, and of all before the longest silent ones are. Octets. */
+/* Of one graph before it is written, and at most of all before the longest silent ones are. */
 static const size_t WRITE_OCTETS = 1 << 16, HELD_OCTETS = 1 << 26;
 enum { BUCKETS_FIRST = 1024, NAME_TEXT = 48 };
 
@@ -178,7 +178,7 @@ int sf_plots_drawn(struct sf_plots *plots, struct sf_plot *plot, struct sf_error
         return -1;
     unlink_holder(plots, plot);
     link_holder(plots, plot);
-    while (plots->held > HELD_OCTETS) {
+    while (plots->held > plots->held_max) {
         struct sf_plot *oldest = plots->oldest;
         if (write_both(plots, oldest, err) != 0)
             return -1;
@@ -237,9 +237,12 @@ int sf_plots_end(struct sf_plots *plots, uint64_t conn, enum sf_dir client, stru
     return result;
 }
 
-int sf_plots_open(struct sf_plots *plots, const char *folder, struct sf_error *err)
+int sf_plots_open(struct sf_plots *plots, const char *folder, uint64_t max_memory,
+                  struct sf_error *err)
 {
-    *plots = (struct sf_plots){.folder_fd = -1};
+    bool is_narrow = max_memory != 0 && max_memory / 8 < HELD_OCTETS;
+    *plots = (struct sf_plots){.folder_fd = -1,
+                               .held_max = is_narrow ? (size_t)(max_memory / 8) : HELD_OCTETS};
     plots->folder = strdup(folder);
     if (plots->folder == NULL || grow(plots) != 0)
         return sf_fail(err, "out of memory");
