@@ -227,6 +227,12 @@ static void take_timestamps(struct sf_turn *turn)
     snd->has_ts_echoed = true;
 }
 
+/* Midstream, what was captured first need not be the oldest that is outstanding. */
+static bool is_first_ack_below(const struct sf_turn *turn)
+{
+    return turn->snd->packets == 1 && !turn->rcv->has_iss && turn->ack < turn->rcv->snd_una;
+}
+
 void sf_ack_segment(struct sf_turn *turn)
 {
     const struct sf_segment *seg = turn->seg;
@@ -237,9 +243,11 @@ void sf_ack_segment(struct sf_turn *turn)
     if (!rcv->has_base)
         choose_peer_base(turn);
     turn->ack = sf_offset_of(rcv, seg->ack, rcv->snd_nxt);
-    turn->una_before = rcv->snd_una;
     if (turn->ack < rcv->snd_una - AHEAD_UNKNOWN)
         return;
+    if (is_first_ack_below(turn))
+        rcv->snd_una = turn->ack;
+    turn->una_before = rcv->snd_una;
     if (turn->ack > rcv->snd_nxt && !take_ack_ahead(turn))
         return;
     turn->has_ack = true;

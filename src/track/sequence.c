@@ -496,11 +496,20 @@ static void take_data(struct sf_turn *turn)
     snd->last_data_ns = turn->seg->ts_ns;
 }
 
+/* Midstream, the peer's ACK alone told where the stream was: what lies between that and the first
+ * octet captured was under way before the capture began. */
+static bool is_first_after_ack(const struct sf_turn *turn)
+{
+    return turn->snd->packets == 1 && !turn->snd->has_iss && !turn->rcv->has_iss;
+}
+
 static void add_hole(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd;
     const struct sf_segment *seg = turn->seg;
-    turn->labels |= 1u << SF_LABEL_LOST_SEGMENT;
+    bool is_before = is_first_after_ack(turn);
+    if (!is_before)
+        turn->labels |= 1u << SF_LABEL_LOST_SEGMENT;
     sf_hole_add(snd, &(struct sf_hole){.begin = snd->snd_nxt,
                                        .end = turn->begin,
                                        .made_ns = seg->ts_ns,
@@ -510,7 +519,8 @@ static void add_hole(struct sf_turn *turn)
                                                      ? seg->options.ts_val
                                                      : 0,
                                        .ip_id = seg->ip_id,
-                                       .ip_id_before = snd->last.ip_id});
+                                       .ip_id_before = snd->last.ip_id,
+                                       .is_before = is_before});
     snd->snd_nxt = turn->begin;
 }
 
