@@ -61,6 +61,8 @@ static bool take_ack_ahead(struct sf_turn *turn)
     if (turn->ack > rcv->snd_nxt + limit || is_ack_of_syn_only(turn))
         return false;
     turn->labels |= 1u << SF_LABEL_ACK_LOST_SEGMENT;
+    /* What is due is not to grow by what may only be late. */
+    sf_ack_judge_losses(turn->tracker, turn->flow, turn->seg->ts_ns, false);
     sf_hole_add(rcv, &(struct sf_hole){.begin = rcv->snd_nxt,
                                        .end = turn->ack,
                                        .made_ns = turn->seg->ts_ns,
@@ -213,8 +215,10 @@ static void take_timestamps(struct sf_turn *turn)
     struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
     if (!(options->present & SF_OPT_HAS_TIMESTAMPS))
         return;
-    /* RFC 7323 §5.2: the peer echoed a newer value, so it holds that or a newer one. */
+    /* RFC 7323 §5.2: the peer echoed a newer value, so it holds that or a newer one. What it has
+     * acknowledged before it was captured it has not dropped. */
     if (rcv->has_ts_echoed && sf_segment_seq_len(turn->seg) > 0 && !turn->is_syn_again &&
+        !(turn->labels & 1u << SF_LABEL_TAP_REORDER) &&
         sf_seq_distance(sf_seq_of(rcv->ts_echoed), sf_seq_of(options->ts_val)) < -PAWS_SLACK &&
         turn->seg->ts_ns - snd->ts_recent_ns < 24 * 86400 * SF_SEC)
         sf_turn_note(turn, SF_ANOMALY_PAWS_VIOLATION, 0);
