@@ -5,6 +5,8 @@
 /* Without a round-trip time: how long segments may still cross a RST. */
 static const sf_ns CROSSING_UNKNOWN = 100 * SF_MSEC;
 static const sf_ns CROSSING_SLACK = 10 * SF_MSEC;
+/* What an answer may take beside ten round trips. */
+static const sf_ns ANSWER_SLACK = 50 * SF_MSEC;
 
 static const char *const kind_names[] = {
     [SF_RESET_REFUSED] = "refused",
@@ -124,15 +126,15 @@ static bool is_in_handshake(const struct sf_turn *turn)
     return opening[turn->snd->state] || opening[turn->rcv->state];
 }
 
-/* An end that spoke within a second and ten round trips has the connection; its RST is no answer to
- * what passed longer ago than both. */
+/* An end that spoke within a second and ten round trips has the connection; an answer comes within
+ * ten round trips and a little, or a second where none is known. */
 static bool seems_to_know_nothing(const struct sf_turn *turn)
 {
     const struct sf_endpoint *snd = turn->snd;
     sf_ns rtt = sf_flow_rtt(turn->flow), waited = turn->seg->ts_ns - turn->rcv->last_ns;
     bool is_unheard = snd->packets == snd->rsts || turn->idle_ns > SF_SEC ||
                       (sf_ns_known(rtt) && turn->idle_ns / 10 > rtt);
-    bool is_answer = waited <= SF_SEC || (sf_ns_known(rtt) && waited / 10 <= rtt);
+    bool is_answer = sf_ns_known(rtt) ? (waited - ANSWER_SLACK) / 10 <= rtt : waited <= SF_SEC;
     return is_unheard && is_answer;
 }
 
