@@ -10,7 +10,8 @@ enum { PAWS_SLACK = 1 };
 
 sf_ns sf_flow_rtt(const struct sf_flow *flow)
 {
-    if (sf_ns_known(flow->syn_ns) && sf_ns_known(flow->ack_ns) && flow->ack_ns > flow->syn_ns)
+    if (sf_ns_known(flow->syn_ns) && sf_ns_known(flow->ack_ns) && flow->ack_ns > flow->syn_ns &&
+        !sf_flow_syns_crossed(flow))
         return flow->ack_ns - flow->syn_ns;
     sf_ns a = flow->ep[0].rtt_estimate.srtt_ns, b = flow->ep[1].rtt_estimate.srtt_ns;
     return a > b ? a : b; /* UNKNOWN is the smallest */

@@ -426,7 +426,7 @@ static void fill_opening(const struct sf_flow *flow, struct sf_record *out)
     bool first = sf_ns_known(flow->syn_ns) && sf_ns_known(flow->syn_ack_ns) &&
                  flow->syn_ack_ns >= flow->syn_ns;
     bool second = sf_ns_known(flow->syn_ack_ns) && has_completing_ack(flow) &&
-                  flow->ack_ns >= flow->syn_ack_ns;
+                  flow->ack_ns >= flow->syn_ack_ns && !sf_flow_syns_crossed(flow);
     out->open_syn_ack_delay_ns = first ? flow->syn_ack_ns - flow->syn_ns : SF_NS_UNKNOWN;
     out->open_ack_delay_ns = second ? flow->ack_ns - flow->syn_ack_ns : SF_NS_UNKNOWN;
     out->open_rtt_ns = first && second ? flow->ack_ns - flow->syn_ns : SF_NS_UNKNOWN;

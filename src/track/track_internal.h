@@ -255,6 +255,11 @@ void sf_life_end_old(struct sf_turn *turn); /* one that ends its receiver's olde
 void sf_life_restore(struct sf_turn *turn, enum sf_dir dir); /* the RST was ignored */
 void sf_life_update_closed(struct sf_tracker *tracker, struct sf_flow *flow);
 bool sf_flow_both_fins_acked(const struct sf_flow *flow);
+/* Each end opened by itself: no SYN-ACK waits for an ACK, the two cross as the SYNs did. */
+static inline bool sf_flow_syns_crossed(const struct sf_flow *flow)
+{
+    return flow->is_simultaneous && !flow->is_split;
+}
 /* The first change of that cause and end (enum sf_dir), or NULL. */
 const struct sf_change *sf_flow_change(const struct sf_flow *flow, enum sf_cause cause, int dir);
 
