@@ -182,7 +182,8 @@ struct sf_endpoint {
     uint8_t recovery; /* what began the latest recovery from loss: enum sf_resend_cause */
     sf_offset
         recover; /* what had been sent then: it ends when that is acknowledged; RFC 6582 §3.2 */
-    sf_ns zero_since_ns, zero_time_ns;
+    sf_ns window_turn_ns; /* when its window became zero, or opened again */
+    sf_ns zero_time_ns;
     uint64_t resent_packets, resent_bytes;
     uint32_t resent_by[4]; /* by enum sf_resend_cause but OTHER */
     uint32_t out_of_order, duplicate_acks, sack_packets, dsack_packets;

@@ -397,7 +397,7 @@ static void fill_window(const struct sf_flow *flow, int dir, struct sf_record_en
     out->window_min = ep->has_window ? ep->window_min : SF_COUNT_UNKNOWN;
     out->window_max = ep->has_window ? ep->window_max : SF_COUNT_UNKNOWN;
     out->window_last = ep->has_window ? ep->window_now : SF_COUNT_UNKNOWN;
-    sf_ns open_since = ep->is_window_zero ? flow->last_ns - ep->zero_since_ns : 0;
+    sf_ns open_since = ep->is_window_zero ? flow->last_ns - ep->window_turn_ns : 0;
     out->zero_window_time_ns = ep->zero_time_ns + open_since;
 }
 

@@ -174,16 +174,6 @@ void sf_sequence_locate(struct sf_turn *turn)
     snd->has_sent = true;
 }
 
-/* RFC 9293 §3.8.6.1; Linux probes with no octet at SND.NXT-1, others with one at SND.NXT. */
-static bool is_window_probe(const struct sf_turn *turn)
-{
-    const struct sf_endpoint *snd = turn->snd;
-    if (!turn->rcv->is_window_zero || !is_plain(turn->seg) || turn->seg->payload_len > 1)
-        return false;
-    return turn->begin == snd->snd_nxt - 1 ||
-           (turn->seg->payload_len == 1 && turn->begin == snd->snd_nxt);
-}
-
 /* What was acknowledged just now and is not captured yet may come late. */
 static bool is_last_octet_late(const struct sf_turn *turn)
 {
@@ -193,6 +183,24 @@ static bool is_last_octet_late(const struct sf_turn *turn)
     const struct sf_hole *last = sf_hole_at(snd, snd->hole_count - 1u);
     return last->end == snd->snd_nxt && sf_ns_known(last->acked_ns) &&
            turn->seg->ts_ns - last->acked_ns <= sf_flow_tap_delay(turn->flow);
+}
+
+/* Its peer's window opened less than a round trip ago: the sender may not know it yet. */
+static bool has_just_opened(const struct sf_turn *turn)
+{
+    return turn->rcv->zero_windows > 0 && !turn->rcv->is_window_zero &&
+           turn->seg->ts_ns - turn->rcv->window_turn_ns <= sf_flow_rtt(turn->flow);
+}
+
+/* RFC 9293 §3.8.6.1; Linux probes with no octet at SND.NXT-1, others with one at SND.NXT. */
+static bool is_window_probe(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd;
+    if (!is_plain(turn->seg) || turn->seg->payload_len > 1)
+        return false;
+    if (turn->begin == snd->snd_nxt - 1)
+        return turn->rcv->is_window_zero || (has_just_opened(turn) && !is_last_octet_late(turn));
+    return turn->rcv->is_window_zero && turn->seg->payload_len == 1 && turn->begin == snd->snd_nxt;
 }
 
 /* One octet may be sent again while its ACK is under way; the number of a FIN is that of the ACK

@@ -18,7 +18,7 @@ static void take_zero(struct sf_turn *turn)
     if (snd->is_window_zero)
         return;
     snd->is_window_zero = true;
-    snd->zero_since_ns = turn->seg->ts_ns;
+    snd->window_turn_ns = turn->seg->ts_ns;
 }
 
 static void take_open(struct sf_turn *turn)
@@ -27,8 +27,9 @@ static void take_open(struct sf_turn *turn)
     if (!snd->is_window_zero)
         return;
     snd->is_window_zero = false;
-    if (turn->seg->ts_ns > snd->zero_since_ns) /* time may go back */
-        snd->zero_time_ns += turn->seg->ts_ns - snd->zero_since_ns;
+    if (turn->seg->ts_ns > snd->window_turn_ns) /* time may go back */
+        snd->zero_time_ns += turn->seg->ts_ns - snd->window_turn_ns;
+    snd->window_turn_ns = turn->seg->ts_ns;
 }
 
 void sf_window_extremes(struct sf_endpoint *snd, uint32_t window, bool is_scaled)
