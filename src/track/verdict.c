@@ -454,9 +454,10 @@ static bool is_told(const struct sf_record *r, enum sf_anomaly name)
 static void say_trouble(struct sf_writer *s, const struct sf_record *r)
 {
     static const enum sf_anomaly told[] = {
-        SF_ANOMALY_HALF_OPEN,     SF_ANOMALY_KEEP_ALIVE_UNANSWERED, SF_ANOMALY_PEER_SILENT,
-        SF_ANOMALY_RESET_INVALID, SF_ANOMALY_RESET_IGNORED,         SF_ANOMALY_RESET_CHALLENGED,
-        SF_ANOMALY_ZERO_WINDOW,   SF_ANOMALY_RETRANSMISSION,        SF_ANOMALY_CAPTURE_LOSS,
+        SF_ANOMALY_ICMP_ERROR,       SF_ANOMALY_HALF_OPEN,     SF_ANOMALY_KEEP_ALIVE_UNANSWERED,
+        SF_ANOMALY_PEER_SILENT,      SF_ANOMALY_RESET_INVALID, SF_ANOMALY_RESET_IGNORED,
+        SF_ANOMALY_RESET_CHALLENGED, SF_ANOMALY_ZERO_WINDOW,   SF_ANOMALY_RETRANSMISSION,
+        SF_ANOMALY_CAPTURE_LOSS,
     };
     unsigned said = 0;
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
