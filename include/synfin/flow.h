@@ -176,6 +176,8 @@ struct sf_endpoint {
     struct sf_hole *holes;  /* from hole_head on: sorted, disjoint */
     sf_offset judged_below; /* what holes below it tell is known */
     uint64_t holes_lost; /* octets of holes dropped when SF_HOLES_MAX was reached, acknowledged */
+    sf_seq fin_ack;      /* the lowest ACK that its FIN carried, in whichever sending */
+    bool has_fin_ack;
     uint16_t hole_head, hole_capacity; /* head: place of the first */
     bool saw_mptcp, saw_fast_open;
     uint8_t resent_next, copy_next;

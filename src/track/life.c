@@ -49,8 +49,9 @@ static void enter(struct sf_turn *turn, enum sf_dir dir, enum sf_tcp_state to, b
     } else {
         ep->assumed_from = (uint8_t)from;
         /* An ACK of data proves ESTABLISHED; other states an ACK of what was sent later. */
-        ep->proof =
-            to == SF_ESTABLISHED ? 1 + (sf_offset)turn->snd->syn_data : turn->snd_nxt_before;
+        const struct sf_endpoint *peer = &flow->ep[sf_dir_other(dir)];
+        sf_offset sent = dir == turn->dir ? peer->snd_nxt : turn->snd_nxt_before;
+        ep->proof = to == SF_ESTABLISHED ? 1 + (sf_offset)peer->syn_data : sent;
     }
     struct sf_event *event = sf_event_add(turn->tracker, flow, (int)dir);
     if (event == NULL)
@@ -100,6 +101,19 @@ static void prove_syn_received(struct sf_turn *turn)
         enter(turn, turn->dir, SF_SYN_RECEIVED, true, SF_CAUSE_ACKED_SYN);
 }
 
+/* Whether the end's FIN, in each sending that passed, acknowledges the peer's. */
+static bool fin_answers(const struct sf_endpoint *ep, const struct sf_endpoint *peer)
+{
+    return ep->has_fin_ack && ep->fin != SF_OFFSET_NONE && peer->fin != SF_OFFSET_NONE &&
+           sf_offset_of(peer, ep->fin_ack, peer->snd_nxt) > peer->fin;
+}
+
+/* The end has acknowledged its peer's FIN. */
+static void receive_fin(struct sf_turn *turn, enum sf_dir dir)
+{
+    apply(turn, dir, SF_RCV_FIN, true, SF_CAUSE_ACKED_FIN);
+}
+
 static void prove_received(struct sf_turn *turn)
 {
     struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
@@ -110,7 +124,7 @@ static void prove_received(struct sf_turn *turn)
         prove_syn_received(turn);
     if (rcv->fin != SF_OFFSET_NONE && turn->ack > rcv->fin && !snd->acked_peer_fin) {
         snd->acked_peer_fin = true;
-        apply(turn, turn->dir, SF_RCV_FIN, true, SF_CAUSE_ACKED_FIN);
+        receive_fin(turn, turn->dir);
     }
 }
 
@@ -183,9 +197,74 @@ static bool is_after_fin(enum sf_tcp_state state)
     return next == state || next == SF_STATE_NONE;
 }
 
+static void keep_fin_ack(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd;
+    sf_seq ack = turn->seg->ack;
+    bool is_first = !turn->is_fin_again || !snd->has_fin_ack;
+    if (!turn->has_ack || (!is_first && !sf_seq_before(ack, snd->fin_ack)))
+        return;
+    snd->has_fin_ack = true;
+    snd->fin_ack = ack;
+}
+
+/* Neither end had the other's FIN when it sent its own. */
+static void judge_crossing(struct sf_turn *turn)
+{
+    struct sf_flow *flow = turn->flow;
+    const struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    bool soon = turn->seg->ts_ns - flow->fin_ns <= CROSSING_MAX;
+    flow->fin_ns = turn->seg->ts_ns;
+    bool had_it = fin_answers(snd, rcv) || (snd->acked_peer_fin && !turn->is_fin_late);
+    if (!soon || rcv->fin == SF_OFFSET_NONE || had_it || fin_answers(rcv, snd) ||
+        flow->fins_crossed)
+        return;
+    flow->fins_crossed = true;
+    sf_note(turn->tracker, flow, SF_ANOMALY_SIMULTANEOUS_CLOSE, SF_EITHER_END, turn->seg->packet,
+            0);
+}
+
+/* The peer's FIN passed first and acknowledges this one: it was taken for the first and came
+ * second. */
+static void put_second(struct sf_turn *turn)
+{
+    enum sf_dir peer = sf_dir_other(turn->dir);
+    bool is_acked = turn->rcv->state == SF_FIN_WAIT_2;
+    turn->flow->first_fin = (uint8_t)turn->dir;
+    if (turn->rcv->state != SF_FIN_WAIT_1 && !is_acked)
+        return;
+    enter(turn, peer, SF_CLOSE_WAIT, true, SF_CAUSE_ACKED_FIN);
+    enter(turn, peer, SF_LAST_ACK, true, SF_CAUSE_SENT_FIN);
+    if (is_acked)
+        apply(turn, peer, SF_RCV_ACK_OF_FIN, false, SF_CAUSE_FIN_ACKED);
+}
+
+/* Its FIN passes after what was sent later, or after the ACK of it. */
+static void send_late_fin(struct sf_turn *turn)
+{
+    struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    bool crossed = snd->state == SF_CLOSE_WAIT && !fin_answers(snd, rcv);
+    if (crossed)
+        enter(turn, turn->dir, SF_CLOSING, true, SF_CAUSE_SENT_FIN);
+    else
+        apply(turn, turn->dir, SF_SND_FIN, true, SF_CAUSE_SENT_FIN);
+    if (snd->snd_una <= snd->fin)
+        return;
+    rcv->acked_peer_fin = snd->fin_acked = true;
+    if (fin_answers(rcv, snd))
+        put_second(turn);
+    else
+        receive_fin(turn, sf_dir_other(turn->dir));
+    /* Sent again, it tells that the ACK had not come. */
+    bool has_ack_of_it = snd->acked_peer_fin && fin_answers(rcv, snd);
+    if (!turn->is_fin_again || has_ack_of_it)
+        apply(turn, turn->dir, SF_RCV_ACK_OF_FIN, has_ack_of_it, SF_CAUSE_FIN_ACKED);
+}
+
 static void send_fin(struct sf_turn *turn)
 {
     struct sf_flow *flow = turn->flow;
+    keep_fin_ack(turn);
     if (flow->first_fin == SF_NO_FIN)
         flow->first_fin = (uint8_t)turn->dir;
     /* A FIN that fills a hole may be told as sent again though its first sending did not pass. */
@@ -194,16 +273,11 @@ static void send_fin(struct sf_turn *turn)
             retract(turn, turn->dir);
         return;
     }
-    const struct sf_endpoint *rcv = turn->rcv;
-    bool soon = turn->seg->ts_ns - flow->fin_ns <= CROSSING_MAX;
-    flow->fin_ns = turn->seg->ts_ns;
-    if (soon && rcv->fin != SF_OFFSET_NONE && !(turn->has_ack && turn->ack > rcv->fin) &&
-        !turn->snd->acked_peer_fin && !flow->fins_crossed) {
-        flow->fins_crossed = true;
-        sf_note(turn->tracker, flow, SF_ANOMALY_SIMULTANEOUS_CLOSE, SF_EITHER_END,
-                turn->seg->packet, 0);
-    }
-    apply(turn, turn->dir, SF_SND_FIN, true, SF_CAUSE_SENT_FIN);
+    judge_crossing(turn);
+    if (turn->is_fin_late)
+        send_late_fin(turn);
+    else
+        apply(turn, turn->dir, SF_SND_FIN, true, SF_CAUSE_SENT_FIN);
 }
 
 /* --- what its peer may now be assumed to have received --------------------------------------- */

@@ -22,6 +22,7 @@ static void choose_base(struct sf_endpoint *ep, sf_seq base, bool is_iss)
     ep->has_iss = is_iss;
     ep->snd_nxt = ep->low = ep->snd_una = is_iss ? 0 : 1;
     ep->fin = ep->suspect = ep->sack_high = ep->probe_end = SF_OFFSET_NONE;
+    ep->has_fin_ack = false;
     ep->hole_count = ep->hole_head = 0;
     ep->judged_below = 0;
     ep->sent_count = 0;
@@ -553,6 +554,7 @@ static void take_fin(struct sf_turn *turn)
     }
     struct sf_fill fill = sf_hole_fill(snd, turn->data_end, turn->end);
     snd->fin = turn->data_end;
+    turn->is_fin_late = fill.octets > 0;
     if (fill.octets == 0 || turn->seg->payload_len > 0)
         return;
     /* The peer acknowledged a FIN that the tap had not seen. */

@@ -182,6 +182,7 @@ static void shrink_last(struct sf_flow *small, const struct sf_flow *flow, int d
     out->last.ack.n -= expected_ack(peer);
     out->last.window ^= expected_window(ep);
     out->right_edge = (sf_offset)above((uint64_t)ep->right_edge, peer->window_now);
+    out->fin_ack.n -= ep->has_fin_ack ? expected_ack(peer) : 0;
 }
 
 static void grow_last(struct sf_flow *flow, int dir)
@@ -191,6 +192,7 @@ static void grow_last(struct sf_flow *flow, int dir)
     ep->last.ack.n += expected_ack(peer);
     ep->last.window ^= expected_window(ep);
     ep->right_edge = (sf_offset)from_above((uint64_t)ep->right_edge, peer->window_now);
+    ep->fin_ack.n += ep->has_fin_ack ? expected_ack(peer) : 0;
 }
 
 static void shrink_end(struct sf_endpoint *ep, const struct sf_samples *rtt, sf_ns base)

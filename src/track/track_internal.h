@@ -138,6 +138,7 @@ struct sf_turn {
     bool is_stray;        /* numbers too far off to be this connection's */
     bool is_keep_alive, is_probe;
     bool is_syn_again, is_fin_again, is_other_iss;
+    bool is_fin_late; /* its FIN's number lies before others that passed, or were acknowledged */
     bool sends_new_data;
     bool is_replay; /* a waiting SYN given to the connection it opened */
     sf_ns rtt_ns;
