@@ -108,9 +108,13 @@ static bool fin_answers(const struct sf_endpoint *ep, const struct sf_endpoint *
            sf_offset_of(peer, ep->fin_ack, peer->snd_nxt) > peer->fin;
 }
 
-/* The end has acknowledged its peer's FIN. */
+/* The end has acknowledged its peer's FIN, and with it the ACK of its own that this FIN carried. */
 static void receive_fin(struct sf_turn *turn, enum sf_dir dir)
 {
+    struct sf_endpoint *ep = &turn->flow->ep[dir];
+    bool has_ack = fin_answers(&turn->flow->ep[sf_dir_other(dir)], ep);
+    if (has_ack && ep->state == SF_FIN_WAIT_1)
+        apply(turn, dir, SF_RCV_ACK_OF_FIN, true, SF_CAUSE_FIN_ACKED);
     apply(turn, dir, SF_RCV_FIN, true, SF_CAUSE_ACKED_FIN);
 }
 
