@@ -114,27 +114,47 @@ static bool has_come(const struct datagram *datagram, uint32_t block)
     return (datagram->came[block / 64] >> block % 64 & 1) != 0;
 }
 
-/* Notes the block at `at`, `cap` octets of it captured. What came first stands. */
-static void add_block(struct datagram *datagram, uint32_t block, const uint8_t *at, uint32_t cap)
+/* Notes the blocks [begin, end); how many of them had not come. A fragment of thousands costs no
+ * step for each. */
+static uint32_t add_blocks(struct datagram *datagram, uint32_t begin, uint32_t end)
 {
-    if (has_come(datagram, block))
-        return;
-    datagram->came[block / 64] |= UINT64_C(1) << block % 64;
-    datagram->blocks++;
-    datagram->captured += cap;
-    if (block >= HEAD_BLOCKS || cap == 0)
-        return;
-    memcpy(datagram->head + block * BLOCK, at, cap);
-    datagram->head_cap[block] = (uint8_t)cap;
+    if (begin == end)
+        return 0;
+    uint32_t added = 0, last = (end - 1) / 64;
+    uint64_t mask = UINT64_MAX << begin % 64, last_mask = UINT64_MAX >> (63 - (end - 1) % 64);
+    for (uint32_t word = begin / 64; word <= last; word++, mask = UINT64_MAX) {
+        if (word == last)
+            mask &= last_mask;
+        uint64_t missing = mask & ~datagram->came[word];
+        datagram->came[word] |= missing;
+        if (missing != 0)
+            added += missing == UINT64_MAX ? 64 : (uint32_t)__builtin_popcountll(missing);
+    }
+    datagram->blocks += added;
+    return added;
 }
 
+/* Keeps what is captured of the head's blocks. What came first stands. */
+static void keep_head(struct datagram *datagram, uint32_t offset, const struct sf_cut *part)
+{
+    for (uint32_t done = 0; done < part->cap && offset + done < SF_DATAGRAM_HEAD; done += BLOCK) {
+        uint32_t block = (offset + done) / BLOCK, left = part->cap - done;
+        if (has_come(datagram, block))
+            continue;
+        datagram->head_cap[block] = (uint8_t)(left < BLOCK ? left : BLOCK);
+        memcpy(datagram->head + block * BLOCK, part->at + done, datagram->head_cap[block]);
+    }
+}
+
+/* Of a block in part captured no octets count when it had come. */
 static void add_octets(struct datagram *datagram, uint32_t offset, const struct sf_cut *part)
 {
-    for (uint32_t done = 0; done < part->wire; done += BLOCK) {
-        uint32_t left = part->cap > done ? part->cap - done : 0;
-        add_block(datagram, (offset + done) / BLOCK, part->at + (left > 0 ? done : 0),
-                  left < BLOCK ? left : BLOCK);
-    }
+    uint32_t begin = offset / BLOCK, whole = part->cap / BLOCK, odd = part->cap % BLOCK;
+    keep_head(datagram, offset, part);
+    datagram->captured += BLOCK * add_blocks(datagram, begin, begin + whole);
+    if (odd > 0)
+        datagram->captured += odd * add_blocks(datagram, begin + whole, begin + whole + 1);
+    add_blocks(datagram, begin + whole, begin + (part->wire + BLOCK - 1) / BLOCK);
     if (offset + part->wire > datagram->end)
         datagram->end = offset + part->wire;
 }

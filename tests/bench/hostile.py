@@ -32,14 +32,18 @@ class Capture:
         return len(self.frames) > self.packets
 
     def add(self, from_client, flags, seq, ack, length=0, options=b"", port=40000, gap_us=10):
-        ends = (CLIENT, SERVER) if from_client else (SERVER, CLIENT)
         ports = (port, 80) if from_client else (80, port)
         tcp = struct.pack(">HHIIBBHHH", *ports, seq % 2**32, ack % 2**32,
                           (20 + len(options)) // 4 << 4, flags, 65000, 0, 0) + options
         self.ip_id = (self.ip_id + 1) % 65536
-        ip = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(tcp) + length, self.ip_id, 0x4000, 64, 6,
+        self.add_ip(from_client, tcp, length, self.ip_id, 0x4000, gap_us)
+
+    def add_ip(self, from_client, octets, length, ip_id, fragment, gap_us=10):
+        """`length` octets follow that are not captured."""
+        ends = (CLIENT, SERVER) if from_client else (SERVER, CLIENT)
+        ip = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(octets) + length, ip_id, fragment, 64, 6,
                          0, *ends)
-        frame = bytes(12) + b"\x08\x00" + ip + tcp
+        frame = bytes(12) + b"\x08\x00" + ip + octets
         self.time_us += gap_us
         self.frames.append(struct.pack("<IIII", self.time_us // 10**6, self.time_us % 10**6,
                                        len(frame), len(frame) + length) + frame)
@@ -195,8 +199,22 @@ def near_tuples(capture, rng):
         seq += 100
 
 
+def large_fragments(capture, rng):
+    """Fragments of nearly 64 KiB, each of a new datagram"""
+    while not capture.is_full():
+        capture.ip_id = (capture.ip_id + 1) % 65536
+        capture.add_ip(True, bytes(8), 65472, capture.ip_id, 0x2000)
+
+
+def same_fragment(capture, rng):
+    """One fragment of nearly 64 KiB again and again"""
+    while not capture.is_full():
+        capture.add_ip(True, bytes(8), 65472, 7, 0x2000)
+
+
 KINDS = (holes, acknowledged_holes, backwards, shuffled, sack_storm, resent, duplicate_acks,
-         one_octet, syns_again, resets_outside, one_tuple, near_tuples)
+         one_octet, syns_again, resets_outside, one_tuple, near_tuples,
+         large_fragments, same_fragment)
 
 
 def write(kind, packets, path):

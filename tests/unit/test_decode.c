@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "chance.h"
 #include "guard.h"
 #include "synfin/bytes.h"
 #include "synfin/decode.h"
@@ -801,7 +802,7 @@ static void options_may_be_cut(void **state)
 
 /* fragments */
 
-enum { SEGMENT_LEN = 92, PARTS_MAX = 16 };
+enum { SEGMENT_LEN = 92, PARTS_MAX = 16, BIG_BLOCKS_MAX = 8000 };
 
 /* A TCP segment of 92 octets, 60 of them payload. */
 static void make_segment(uint8_t segment[SEGMENT_LEN])
@@ -991,6 +992,59 @@ static void fragments_may_be_cut(void **state)
     }
     sf_decoder_free(decoder);
     guard_close(&guard);
+}
+
+/* Which blocks of 8 octets have come; how many octets of each were captured when it first did. */
+struct big_datagram {
+    bool came[BIG_BLOCKS_MAX];
+    size_t blocks, missing, captured;
+};
+
+/* Adds `len` octets from block `begin` on, `cap` of them captured, to it and to the decoder. */
+static enum sf_verdict add_big(struct sf_decoder *decoder, struct big_datagram *big, size_t begin,
+                               size_t len, size_t cap, struct sf_decoded *out)
+{
+    static uint8_t data[20 + 8 * BIG_BLOCKS_MAX];
+    struct frame first = fragment_of(4, 99, 0, 48, true);
+    memset(data, 'y', sizeof data);
+    memcpy(data, first.data, begin == 0 ? first.len : 20);
+    put16(data + 2, 20 + len);
+    put16(data + 6, begin | (begin + (len + 7) / 8 < big->blocks ? 0x2000 : 0));
+    for (size_t done = 0; done < len; done += 8) {
+        if (big->came[begin + done / 8])
+            continue;
+        big->came[begin + done / 8] = true;
+        big->missing--;
+        big->captured += cap < done ? 0 : cap - done < 8 ? cap - done : 8;
+    }
+    struct sf_packet packet = packet_of(data, 20 + cap, 20 + len, RAW);
+    return sf_decode(decoder, &packet, out);
+}
+
+static void large_fragments_overlap_anyhow(void **state)
+{
+    (void)state;
+    struct sf_decoder *decoder = new_decoder();
+    uint64_t random = 1;
+    for (size_t round = 0; round < 300; round++) {
+        static struct big_datagram big;
+        size_t blocks = 7 + chance_next(&random) % (BIG_BLOCKS_MAX - 7), odd = round % 8;
+        big = (struct big_datagram){.blocks = blocks, .missing = blocks};
+        struct sf_decoded out;
+        enum sf_verdict verdict = add_big(decoder, &big, 0, 48, 48, &out);
+        while (big.missing > 0) {
+            assert_int_equal(verdict, SF_VERDICT_FRAGMENT);
+            size_t begin = chance_next(&random) % blocks;
+            size_t end = begin + 1 + chance_next(&random) % (blocks - begin);
+            size_t len = (end - begin) * 8 - (end == blocks ? odd : 0);
+            verdict = add_big(decoder, &big, begin, len, chance_next(&random) % (len + 1), &out);
+        }
+        assert_int_equal(verdict, SF_VERDICT_OK);
+        assert_int_equal(out.segment.payload_len, blocks * 8 - odd - 32);
+        assert_int_equal(out.segment.payload_cap, big.captured - 32);
+        assert_int_equal(out.segment.seq.n, 0x01020304);
+    }
+    sf_decoder_free(decoder);
 }
 
 /* More datagrams than there is room for: those that were begun last are put together, whatever the
@@ -1510,6 +1564,7 @@ int main(void)
         cmocka_unit_test(an_atomic_fragment_is_whole),
         cmocka_unit_test(fragments_wait_30_seconds),
         cmocka_unit_test(fragments_may_be_cut),
+        cmocka_unit_test(large_fragments_overlap_anyhow),
         cmocka_unit_test(a_flood_of_fragments_is_bounded),
         cmocka_unit_test(a_tunnel_may_be_fragmented),
         cmocka_unit_test(icmp_errors_quote_a_segment),
