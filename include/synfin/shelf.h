@@ -76,6 +76,9 @@ bool sf_shelf_next(const struct sf_shelf *shelf, const struct sf_parcel *parcel,
 void sf_shelf_at(const struct sf_shelf *shelf, uint64_t ref, struct sf_parcel *out);
 void sf_shelf_settle(struct sf_shelf *shelf);
 
+/* While it is held, places do not change in rows that keep an order. */
+void sf_shelf_hold(struct sf_shelf *shelf, bool is_held);
+
 /* `ns` of the parcel last put in the row, SF_NS_UNKNOWN: none yet. */
 sf_ns sf_shelf_newest_ns(const struct sf_shelf *shelf, enum sf_shelf_row row);
 

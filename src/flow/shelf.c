@@ -73,7 +73,7 @@ struct sf_shelf {
     size_t chunk_capacity;
     size_t free_index; /* no free place below it */
     uint64_t octets;   /* used in all chunks */
-    bool is_settled;
+    bool is_settled, is_held;
 };
 
 /* The hash spreads connections over workers too: here other bits of it count. */
@@ -550,7 +550,7 @@ static void close_ranks(struct sf_shelf *shelf, struct row *row, struct chunk *c
             break;
         chunk->first += octets_of(&head);
     }
-    if (!shelf->is_settled && !join(shelf, row, chunk) && chunk->older != NULL)
+    if (!shelf->is_settled && !shelf->is_held && !join(shelf, row, chunk) && chunk->older != NULL)
         join(shelf, row, chunk->older);
 }
 
@@ -614,6 +614,11 @@ void sf_shelf_settle(struct sf_shelf *shelf)
     free(shelf->slots);
     shelf->slots = NULL;
     shelf->slot_count = 0;
+}
+
+void sf_shelf_hold(struct sf_shelf *shelf, bool is_held)
+{
+    shelf->is_held = is_held;
 }
 
 sf_ns sf_shelf_newest_ns(const struct sf_shelf *shelf, enum sf_shelf_row row)

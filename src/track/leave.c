@@ -103,20 +103,62 @@ static sf_ns next_due(const struct sf_tracker *t)
     return due;
 }
 
-static void expire(struct sf_tracker *t)
+static bool is_due(const struct sf_tracker *t, enum sf_flow_list list, sf_ns touched_ns)
+{
+    sf_ns idle_timeout = t->options.idle_timeout_ns;
+    if (list == SF_FLOWS_CLOSED)
+        return has_passed(t, touched_ns, t->options.linger_ns);
+    return idle_timeout != 0 && t->now_ns - touched_ns > idle_timeout;
+}
+
+/* What is closed goes first. */
+static const enum sf_flow_list expiring[] = {SF_FLOWS_CLOSED, SF_FLOWS_EMBRYONIC, SF_FLOWS_OPEN};
+enum { EXPIRING = sizeof expiring / sizeof *expiring };
+
+/* Events say in which order time ended them, whether they rested or not. */
+static void expire_at_once(struct sf_tracker *t)
 {
     struct sf_oldest oldest;
+    for (size_t i = 0; i < EXPIRING; i++)
+        while (sf_rest_oldest(t, expiring[i], &oldest) && is_due(t, expiring[i], oldest.touched_ns))
+            finish_oldest(t, &oldest, SF_ENDED_IDLE);
+}
+
+/* After a pause of the input all may be due: those that rest do so until their records are fetched.
+ */
+static void expire_in_turn(struct sf_tracker *t)
+{
+    struct sf_flow *flow;
+    for (size_t i = 0; i < EXPIRING; i++)
+        while ((flow = sf_flow_table_oldest(t->table, expiring[i])) != NULL &&
+               is_due(t, expiring[i], flow->touched_ns))
+            sf_leave_finish(t, flow, SF_ENDED_IDLE);
+    sf_leavers_begin(t, is_due);
+}
+
+static void expire(struct sf_tracker *t)
+{
     if (t->options.report_after_ns != 0)
         expire_early(t);
-    while (sf_rest_oldest(t, SF_FLOWS_CLOSED, &oldest) &&
-           has_passed(t, oldest.touched_ns, t->options.linger_ns))
-        finish_oldest(t, &oldest, SF_ENDED_CLOSED);
-    if (t->options.idle_timeout_ns == 0)
-        return;
-    for (int list = SF_FLOWS_EMBRYONIC; list <= SF_FLOWS_OPEN; list++)
-        while (sf_rest_oldest(t, (enum sf_flow_list)list, &oldest) &&
-               t->now_ns - oldest.touched_ns > t->options.idle_timeout_ns)
-            finish_oldest(t, &oldest, SF_ENDED_IDLE);
+    if (t->options.want_events)
+        expire_at_once(t);
+    else
+        expire_in_turn(t);
+}
+
+void sf_leave_early(struct sf_tracker *t, const struct sf_parcel *parcel)
+{
+    struct sf_flow *flow = sf_leavers_pull(t, parcel);
+    if (flow != NULL)
+        sf_leave_finish(t, flow, t->leavers.by);
+}
+
+void sf_leave_rest(struct sf_tracker *t)
+{
+    struct sf_flow *flow;
+    while ((flow = sf_leavers_next(t)) != NULL)
+        sf_leave_finish(t, flow, t->leavers.by);
+    sf_leavers_end(t);
 }
 
 static bool forget_oldest_tomb(struct sf_tracker *t)
@@ -156,7 +198,7 @@ static void evict_one(struct sf_tracker *t)
 void sf_leave_evict(struct sf_tracker *t)
 {
     uint64_t granted = t->options.max_memory;
-    if (granted == 0)
+    if (granted == 0 || t->leavers.are_under_way) /* they are about to go */
         return;
     uint64_t bound = granted - (granted / 3 < BASE_MEMORY ? granted / 3 : BASE_MEMORY);
     while (sf_rest_memory(t) > bound && sf_rest_count(t) > 1)
@@ -171,8 +213,9 @@ void sf_leave_advance(struct sf_tracker *t, sf_ns now)
     t->now_ns = t->event_ns = now;
     if (now <= t->due_ns && t->options.report_after_ns == 0)
         return; /* nearly every packet: nothing is due yet */
+    sf_leave_rest(t);
     expire(t);
-    t->due_ns = next_due(t);
+    t->due_ns = t->leavers.are_under_way ? SF_NS_UNKNOWN : next_due(t);
 }
 
 void sf_leave_release_now(struct sf_tracker *t)
@@ -188,20 +231,29 @@ void sf_leave_release_now(struct sf_tracker *t)
     sf_flow_table_trim(t->table, flow);
 }
 
+static void end_leavers(struct sf_tracker *t)
+{
+    sf_leavers_end(t);
+    t->due_ns = next_due(t);
+}
+
 /* Several trackers may share the input: what leaves at one packet comes in an order that each can
- * tell by itself. Once the input is over, those that rest are woken one by one. */
+ * tell by itself. Those that rest are woken one by one. */
 static struct sf_flow *next_leaving(struct sf_tracker *t)
 {
     if (t->is_leaving_unsorted)
         sf_departures_sort(&t->leaving);
     t->is_leaving_unsorted = false;
     uint64_t left = t->leaving.first == NULL ? UINT64_MAX : t->leaving.first->id;
-    if (left < sf_rest_last_id(t))
+    if (left < sf_leavers_next_id(t))
         return sf_departures_take(&t->leaving);
-    struct sf_flow *flow = sf_rest_last(t);
-    if (flow == NULL)
+    struct sf_flow *flow = sf_leavers_next(t);
+    if (flow == NULL) {
+        if (t->leavers.are_under_way)
+            end_leavers(t);
         return NULL;
-    conclude(t, flow, SF_ENDED_OPEN);
+    }
+    conclude(t, flow, t->leavers.by);
     sf_flow_table_remove(t->table, flow);
     return flow;
 }
@@ -209,7 +261,7 @@ static struct sf_flow *next_leaving(struct sf_tracker *t)
 /* After nearly every packet there is none. */
 static bool is_any_finished(const struct sf_tracker *t)
 {
-    return t->finished.first != NULL || t->leaving.first != NULL || t->last != NULL;
+    return t->finished.first != NULL || t->leaving.first != NULL || t->leavers.are_under_way;
 }
 
 static struct sf_flow *next_finished(struct sf_tracker *t)

@@ -1,7 +1,6 @@
 /* Connections that nothing touches rest, packed, on the shelf: young ones as their segments
  * (young.c), others whole. What comes for one wakes it first, so that nobody else sees a
  * difference. Only the connections touched latest are in the table, unpacked. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "parcel.h"
@@ -117,16 +116,27 @@ static struct sf_flow *wake(struct sf_tracker *t, const struct sf_parcel *parcel
     return flow;
 }
 
+static bool find(struct sf_tracker *t, const struct sf_flow_key *key, uint64_t hash,
+                 struct sf_parcel *out)
+{
+    if (!sf_shelf_find(t->shelf, hash, sf_parcel_is, key, out))
+        return false;
+    if (!sf_leavers_have(t, out))
+        return true;
+    sf_leave_early(t, out);
+    return false;
+}
+
 struct sf_flow *sf_rest_wake_key(struct sf_tracker *t, const struct sf_flow_key *key, uint64_t hash)
 {
     struct sf_parcel parcel;
-    return sf_shelf_find(t->shelf, hash, sf_parcel_is, key, &parcel) ? wake(t, &parcel) : NULL;
+    return find(t, key, hash, &parcel) ? wake(t, &parcel) : NULL;
 }
 
 struct sf_flow *sf_rest_wake_for(struct sf_tracker *t, const struct sf_segment *seg, bool *is_noted)
 {
     struct sf_parcel parcel;
-    if (!sf_shelf_find(t->shelf, seg->hash, sf_parcel_is, &seg->key, &parcel))
+    if (!find(t, &seg->key, seg->hash, &parcel))
         return NULL;
     if (is_noted != NULL && sf_young_follow(t, seg, &parcel)) {
         *is_noted = true;
@@ -154,7 +164,6 @@ void sf_rest_dispose(struct sf_tracker *t)
             sf_flow_table_release(t->table, flow);
         }
     sf_shelf_free(t->shelf);
-    free(t->last);
 }
 
 /* --- going to rest --------------------------------------------------------------------------- */
@@ -303,9 +312,14 @@ bool sf_rest_oldest(const struct sf_tracker *t, enum sf_flow_list list, struct s
     return out->touched_ns != INT64_MAX;
 }
 
+struct sf_flow *sf_rest_wake_parcel(struct sf_tracker *t, const struct sf_parcel *parcel)
+{
+    return take_off(t, parcel, SF_WAKE_TO_LEAVE);
+}
+
 struct sf_flow *sf_rest_wake(struct sf_tracker *t, const struct sf_oldest *oldest)
 {
-    return oldest->flow != NULL ? oldest->flow : take_off(t, &oldest->parcel, SF_WAKE_TO_LEAVE);
+    return oldest->flow != NULL ? oldest->flow : sf_rest_wake_parcel(t, &oldest->parcel);
 }
 
 size_t sf_rest_open_count(const struct sf_tracker *t)
@@ -329,76 +343,6 @@ uint64_t sf_rest_memory(const struct sf_tracker *t)
 
 /* --- the input is over ----------------------------------------------------------------------- */
 
-/* A connection to be reported. Lone SYNs are not among them: their row is in order of id. */
-struct sf_last {
-    uint64_t id;
-    uint64_t place; /* a flow's address, or where a parcel lies: then the lowest bit is set */
-};
-
-static struct sf_last last_of_flow(const struct sf_flow *flow)
-{
-    return (struct sf_last){flow->id, (uintptr_t)flow};
-}
-
-static struct sf_last last_of_parcel(const struct sf_parcel *parcel)
-{
-    return (struct sf_last){sf_parcel_id(parcel), parcel->ref << 1 | 1};
-}
-
-static bool is_resting(const struct sf_last *last)
-{
-    return last->place & 1;
-}
-
-static struct sf_flow *flow_of_last(struct sf_tracker *t, const struct sf_last *last)
-{
-    struct sf_parcel parcel;
-    if (!is_resting(last))
-        return (struct sf_flow *)(uintptr_t)last->place;
-    sf_shelf_at(t->shelf, last->place >> 1, &parcel);
-    return take_off(t, &parcel, SF_WAKE_TO_LEAVE);
-}
-
-/* By id, in place: qsort() would take as much memory again just when most is in use. Those with
- * `bit` go behind those without, then each part is sorted by the bits below it. */
-static void sort_last(struct sf_last *last, size_t count, uint64_t bit)
-{
-    size_t low = 0, high = count;
-    if (count < 2 || bit == 0)
-        return;
-    while (low < high) {
-        struct sf_last at_low = last[low];
-        if (!(at_low.id & bit)) {
-            low++;
-            continue;
-        }
-        last[low] = last[--high];
-        last[high] = at_low;
-    }
-    sort_last(last, low, bit >> 1);
-    sort_last(last + low, count - low, bit >> 1);
-}
-
-static uint64_t highest_bit(const struct sf_last *last, size_t count)
-{
-    uint64_t any = 0;
-    for (size_t i = 0; i < count; i++)
-        any |= last[i].id;
-    return any == 0 ? 0 : UINT64_C(1) << (63 - __builtin_clzll(any));
-}
-
-static size_t list_resting(const struct sf_tracker *t, struct sf_last *last)
-{
-    size_t count = 0;
-    for (int row = SF_SHELF_EMBRYONIC; row < SF_SHELF_ROW_COUNT; row++) {
-        struct sf_parcel parcel;
-        bool is_one = sf_shelf_oldest(t->shelf, (enum sf_shelf_row)row, &parcel);
-        for (; is_one; is_one = sf_shelf_next(t->shelf, &parcel, &parcel))
-            last[count++] = last_of_parcel(&parcel);
-    }
-    return count;
-}
-
 void sf_rest_wake_waiting(struct sf_tracker *t)
 {
     sf_shelf_settle(t->shelf);
@@ -412,57 +356,4 @@ void sf_rest_wake_waiting(struct sf_tracker *t)
             parcel = next;
         }
     }
-}
-
-int sf_rest_begin_last(struct sf_tracker *t)
-{
-    size_t unpacked = sf_flow_table_count(t->table);
-    size_t count = sf_rest_count(t) - sf_shelf_count(t->shelf, SF_SHELF_SYNS);
-    struct sf_flow **flows = malloc((unpacked + 1) * sizeof(*flows));
-    t->last = malloc((count + 1) * sizeof *t->last);
-    if (flows == NULL || t->last == NULL) {
-        free(flows);
-        return -1;
-    }
-    sf_flow_table_all(t->table, flows);
-    for (size_t i = 0; i < unpacked; i++)
-        t->last[i] = last_of_flow(flows[i]);
-    free(flows);
-    list_resting(t, t->last + unpacked);
-    sort_last(t->last, count, highest_bit(t->last, count));
-    t->last_count = count;
-    sf_shelf_settle(t->shelf);
-    return 0;
-}
-
-uint64_t sf_rest_last_id(const struct sf_tracker *t)
-{
-    struct sf_parcel syn;
-    uint64_t id = t->last_at < t->last_count ? t->last[t->last_at].id : UINT64_MAX;
-    if (t->last == NULL || !sf_shelf_oldest(t->shelf, SF_SHELF_SYNS, &syn))
-        return id;
-    uint64_t syn_id = sf_parcel_id(&syn);
-    return syn_id < id ? syn_id : id;
-}
-
-static struct sf_flow *next_last(struct sf_tracker *t)
-{
-    enum { AHEAD = 2 };
-    struct sf_parcel parcel;
-    const struct sf_last *last = t->last_at < t->last_count ? &t->last[t->last_at] : NULL;
-    if (sf_shelf_oldest(t->shelf, SF_SHELF_SYNS, &parcel) &&
-        (last == NULL || sf_parcel_id(&parcel) < last->id))
-        return take_off(t, &parcel, SF_WAKE_TO_LEAVE);
-    if (t->last_at + AHEAD < t->last_count && is_resting(&last[AHEAD]))
-        sf_shelf_prefetch_at(t->shelf, last[AHEAD].place >> 1);
-    t->last_at++;
-    return flow_of_last(t, last);
-}
-
-struct sf_flow *sf_rest_last(struct sf_tracker *t)
-{
-    struct sf_flow *flow = NULL;
-    while (flow == NULL && sf_rest_last_id(t) != UINT64_MAX)
-        flow = next_last(t);
-    return flow;
 }

@@ -34,6 +34,7 @@ void sf_tracker_free(struct sf_tracker *t)
            (flow = sf_departures_take(&t->leaving)) != NULL)
         if (!flow->is_tomb)
             sf_flow_table_release(t->table, flow);
+    sf_leavers_dispose(t);
     sf_rest_dispose(t);
     sf_flow_table_free(t->table);
     free(t->events);
@@ -471,20 +472,20 @@ static int settle_all(struct sf_tracker *t)
 void sf_tracker_finish(struct sf_tracker *t)
 {
     sf_leave_release(t);
+    sf_leave_rest(t);
     sf_leave_forget_tombs(t);
     t->event_ns = t->now_ns;
-    if (settle_all(t) != 0 || sf_rest_begin_last(t) != 0) {
+    if (settle_all(t) != 0 || sf_leavers_begin_last(t) != 0) {
         sf_leave_unsorted(t);
         return;
     }
-    struct sf_flow *flow;
-    while (t->options.want_events && (flow = sf_rest_last(t)) != NULL)
-        sf_leave_finish(t, flow, SF_ENDED_OPEN);
+    if (t->options.want_events)
+        sf_leave_rest(t);
 }
 
 bool sf_tracker_has_news(const struct sf_tracker *t)
 {
-    return t->event_head != t->event_count || t->leaving.first != NULL || t->last != NULL;
+    return t->event_head != t->event_count || t->leaving.first != NULL || t->leavers.are_under_way;
 }
 
 bool sf_tracker_event(struct sf_tracker *t, struct sf_event *out)

@@ -82,7 +82,15 @@ struct sf_departures {
     struct sf_flow *first, *last;
 };
 
-struct sf_last;
+/* Connections that leave together, when time moves on or the input is over: they are known by id
+ * and place, and woken as their records are fetched. See leaver.c. */
+struct sf_leavers {
+    struct sf_leaver *items; /* from `at` on, in order of id */
+    size_t at, count, capacity;
+    uint64_t last_syn;   /* lone SYNs, whose row is in that order, are among them up to this id */
+    bool are_under_way;  /* until all are told */
+    enum sf_ended_by by; /* what is not closed */
+};
 
 struct sf_tracker {
     struct sf_track_options options;
@@ -96,8 +104,7 @@ struct sf_tracker {
     bool has_packed_waiting; /* some connection for whose SYNs sf_rest_wake_waiting() is */
     bool keeps_diaries;      /* young.c, */
     size_t diaries_from;     /* when so many are open */
-    struct sf_last *last;    /* once the input is over: what is to be reported yet */
-    size_t last_at, last_count;
+    struct sf_leavers leavers;
     sf_ns due_ns;        /* until then no connection ends by the clock; UNKNOWN: to be worked out */
     sf_ns now_ns;        /* latest time of any packet */
     uint64_t now_packet; /* the segment at hand, for events */
@@ -459,6 +466,10 @@ void sf_flow_count_opening(struct sf_tracker *tracker, struct sf_flow *flow, boo
 
 /* Concludes the connection, takes it out of the table and queues its record. */
 void sf_leave_finish(struct sf_tracker *tracker, struct sf_flow *flow, enum sf_ended_by ended_by);
+/* One of those that leave is asked for: it has left. */
+void sf_leave_early(struct sf_tracker *tracker, const struct sf_parcel *parcel);
+/* Those that leave and whose records were not fetched leave at once. */
+void sf_leave_rest(struct sf_tracker *tracker);
 /* A connection whose record is out is not waited for any longer. */
 void sf_leave_forget_tomb(struct sf_tracker *tracker, struct sf_flow *flow);
 void sf_leave_forget_tombs(struct sf_tracker *tracker);
@@ -520,6 +531,8 @@ bool sf_rest_oldest(const struct sf_tracker *tracker, enum sf_flow_list list,
                     struct sf_oldest *out);
 /* Its flow, woken, to be taken out of the table; NULL on lack of memory, then it is lost. */
 struct sf_flow *sf_rest_wake(struct sf_tracker *tracker, const struct sf_oldest *oldest);
+/* The same of a parcel. */
+struct sf_flow *sf_rest_wake_parcel(struct sf_tracker *tracker, const struct sf_parcel *parcel);
 
 /* Connections that rest and are not closed. */
 size_t sf_rest_open_count(const struct sf_tracker *tracker);
@@ -530,11 +543,26 @@ uint64_t sf_rest_memory(const struct sf_tracker *tracker);
 /* Wakes the connections with waiting SYNs; places on the shelf do not change any more. */
 void sf_rest_wake_waiting(struct sf_tracker *tracker);
 
-/* From sf_rest_begin_last() on, which returns -1 on lack of memory, sf_rest_last() gives the
- * connections in order of id, woken, each to be taken out of the table; NULL when none is left. */
-int sf_rest_begin_last(struct sf_tracker *tracker);
-uint64_t sf_rest_last_id(const struct sf_tracker *tracker); /* of the next, UINT64_MAX: none */
-struct sf_flow *sf_rest_last(struct sf_tracker *tracker);
+/* --- leaver.c: connections that leave together --------------------------------------------------
+ */
+
+typedef bool sf_is_due(const struct sf_tracker *tracker, enum sf_flow_list list, sf_ns touched_ns);
+
+/* Begins with those that rest and for which `is_due` holds, of each row from the oldest on. What
+ * there is no memory for is due again later. Until the end, what rests in order stays where it is.
+ */
+void sf_leavers_begin(struct sf_tracker *tracker, sf_is_due *is_due);
+/* Begins with all connections, which end with the input. -1 on lack of memory. */
+int sf_leavers_begin_last(struct sf_tracker *tracker);
+/* In order of id, woken, each to be taken out of the table; NULL when none is left. */
+struct sf_flow *sf_leavers_next(struct sf_tracker *tracker);
+uint64_t sf_leavers_next_id(const struct sf_tracker *tracker); /* UINT64_MAX: none is left */
+/* Whether it is one of them; taking it out of its turn. */
+bool sf_leavers_have(const struct sf_tracker *tracker, const struct sf_parcel *parcel);
+struct sf_flow *sf_leavers_pull(struct sf_tracker *tracker, const struct sf_parcel *parcel);
+/* All are told. */
+void sf_leavers_end(struct sf_tracker *tracker);
+void sf_leavers_dispose(struct sf_tracker *tracker);
 
 /* --- record.c ----------------------------------------------------------------------------------
  */
