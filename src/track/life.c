@@ -5,6 +5,10 @@ enum { CHANGES_MAX = 4096 };
 
 /* FINs further apart did not cross: one of them was lost. */
 static const sf_ns CROSSING_MAX = SF_SEC;
+/* How long an ACK may be on its way to a FIN's sender when no round-trip time is known; and how
+ * much longer than one, as hosts need time. */
+static const sf_ns ON_THE_WAY_UNKNOWN = 100 * SF_MSEC;
+static const sf_ns ON_THE_WAY_SLACK = 10 * SF_MSEC;
 
 static void add_change(struct sf_rooms *rooms, struct sf_flow *flow, const struct sf_change *change)
 {
@@ -108,14 +112,20 @@ static bool fin_answers(const struct sf_endpoint *ep, const struct sf_endpoint *
            sf_offset_of(peer, ep->fin_ack, peer->snd_nxt) > peer->fin;
 }
 
-/* The end has acknowledged its peer's FIN, and with it the ACK of its own that this FIN carried. */
+/* The end has acknowledged its peer's FIN, and with it the ACK of its own that this FIN carried.
+ * One that passed on its own may not have come yet: then the end is in CLOSING. */
 static void receive_fin(struct sf_turn *turn, enum sf_dir dir)
 {
     struct sf_endpoint *ep = &turn->flow->ep[dir];
     bool has_ack = fin_answers(&turn->flow->ep[sf_dir_other(dir)], ep);
     if (has_ack && ep->state == SF_FIN_WAIT_1)
         apply(turn, dir, SF_RCV_ACK_OF_FIN, true, SF_CAUSE_FIN_ACKED);
-    apply(turn, dir, SF_RCV_FIN, true, SF_CAUSE_ACKED_FIN);
+    bool may_lack_ack = ep->state == SF_FIN_WAIT_2 && !ep->is_proved && !has_ack;
+    apply(turn, dir, SF_RCV_FIN, !may_lack_ack, SF_CAUSE_ACKED_FIN);
+    if (!may_lack_ack)
+        return;
+    ep->assumed_from = SF_CLOSING;
+    ep->proof = SF_OFFSET_NONE;
 }
 
 static void prove_received(struct sf_turn *turn)
@@ -265,6 +275,27 @@ static void send_late_fin(struct sf_turn *turn)
         apply(turn, turn->dir, SF_RCV_ACK_OF_FIN, has_ack_of_it, SF_CAUSE_FIN_ACKED);
 }
 
+/* The peer's ACK of it passed so lately that the FIN, sent again, may have crossed it: that the ACK
+ * comes is not contradicted. */
+static bool crosses_its_ack(const struct sf_turn *turn)
+{
+    const struct sf_endpoint *snd = turn->snd, *rcv = turn->rcv;
+    if (rcv->packets == 0 || !(rcv->last.flags & SF_TH_ACK) ||
+        sf_offset_of(snd, rcv->last.ack, snd->snd_nxt) <= snd->fin)
+        return false;
+    sf_ns rtt = sf_flow_rtt(turn->flow);
+    sf_ns on_the_way = sf_ns_known(rtt) ? rtt + ON_THE_WAY_SLACK : ON_THE_WAY_UNKNOWN;
+    return turn->seg->ts_ns - rcv->last_ns <= on_the_way;
+}
+
+static void send_fin_again(struct sf_turn *turn)
+{
+    bool has_reset =
+        sf_flow_has_reset(turn->flow); /* it crossed that, or took no notice: reset.c */
+    if (!has_reset && !crosses_its_ack(turn))
+        retract(turn, turn->dir);
+}
+
 static void send_fin(struct sf_turn *turn)
 {
     struct sf_flow *flow = turn->flow;
@@ -273,8 +304,7 @@ static void send_fin(struct sf_turn *turn)
         flow->first_fin = (uint8_t)turn->dir;
     /* A FIN that fills a hole may be told as sent again though its first sending did not pass. */
     if (turn->is_fin_again && is_after_fin((enum sf_tcp_state)turn->snd->state)) {
-        if (!sf_flow_has_reset(flow)) /* else it crossed that RST, or took no notice: reset.c */
-            retract(turn, turn->dir);
+        send_fin_again(turn);
         return;
     }
     judge_crossing(turn);
