@@ -373,13 +373,19 @@ void sf_life_reset(struct sf_turn *turn)
     sf_life_end_old(turn);
 }
 
+/* What was acknowledged meanwhile, while it was taken for closed, counts. */
 void sf_life_restore(struct sf_turn *turn, enum sf_dir dir)
 {
     const struct sf_reset *reset = &turn->flow->reset;
+    const struct sf_endpoint *ep = &turn->flow->ep[dir];
     if (reset->state_before[dir] == SF_STATE_NONE)
         return;
     enter(turn, dir, (enum sf_tcp_state)reset->state_before[dir], reset->proved_before[dir],
           SF_CAUSE_RETRACTED);
+    if (ep->fin_acked)
+        apply(turn, dir, SF_RCV_ACK_OF_FIN, false, SF_CAUSE_FIN_ACKED);
+    if (ep->acked_peer_fin)
+        receive_fin(turn, dir);
 }
 
 bool sf_flow_both_fins_acked(const struct sf_flow *flow)
