@@ -107,10 +107,9 @@ sf_ns sf_sent_acknowledge(struct sf_endpoint *ep, sf_offset ack, sf_ns now_ns)
 
 bool sf_sent_is_boundary(const struct sf_endpoint *ep, sf_offset offset)
 {
-    for (unsigned i = 0; i < ep->sent_count; i++)
-        if (at(ep, i)->begin == offset || at(ep, i)->end == offset)
-            return true;
-    return false;
+    unsigned i = first_after(ep, offset); /* the one before it may end there */
+    return (i < ep->sent_count && at(ep, i)->begin == offset) ||
+           (i > 0 && at(ep, i - 1)->end == offset);
 }
 
 void sf_rtt_update(struct sf_rtt_estimate *estimate, sf_ns sample_ns)

@@ -212,9 +212,16 @@ def same_fragment(capture, rng):
         capture.add_ip(True, bytes(8), 65472, 7, 0x2000)
 
 
+def resets_inside(capture, rng):
+    """Thousands of segments outstanding, and RSTs within them"""
+    capture.open_and_send(OUTSTANDING)
+    while not capture.is_full():
+        capture.add(True, 0x04, 2 + MSS * rng.randrange(OUTSTANDING), 0)
+
+
 KINDS = (holes, acknowledged_holes, backwards, shuffled, sack_storm, resent, duplicate_acks,
          one_octet, syns_again, resets_outside, one_tuple, near_tuples,
-         large_fragments, same_fragment)
+         large_fragments, same_fragment, resets_inside)
 
 
 def write(kind, packets, path):
