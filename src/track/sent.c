@@ -71,18 +71,46 @@ const struct sf_sent *sf_sent_find(const struct sf_endpoint *ep, sf_offset begin
     return sent != NULL && sent->begin == begin && sent->end == end ? sent : NULL;
 }
 
+/* Takes the pieces [first, past) out; the fewer of those on either side move. */
+static void take_out(struct sf_endpoint *ep, unsigned first, unsigned past)
+{
+    unsigned gone = past - first;
+    if (ep->sent_count - past <= first) {
+        for (unsigned i = past; i < ep->sent_count; i++)
+            *at(ep, i - gone) = *at(ep, i);
+    } else {
+        for (unsigned i = first; i-- > 0;)
+            *at(ep, i + gone) = *at(ep, i);
+        ep->sent_head = (uint16_t)((ep->sent_head + gone) & (ep->sent_capacity - 1u));
+    }
+    ep->sent_count = (uint16_t)(ep->sent_count - gone);
+}
+
+/* Pieces that went again as one are one when they are many: to mark thousands each time would be
+ * too dear. They give no samples; few stay, as copies and RSTs are known by the edges. */
+static void merge_many(struct sf_endpoint *ep, unsigned first, unsigned past)
+{
+    enum { FEW = 32 };
+    if (past - first <= FEW)
+        return;
+    at(ep, first)->end = at(ep, past - 1)->end;
+    take_out(ep, first + 1, past);
+}
+
 sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end,
                     const struct sf_segment *seg)
 {
+    unsigned first = first_after(ep, begin), past = first;
     sf_ns before = SF_NS_UNKNOWN;
-    for (unsigned i = first_after(ep, begin); i < ep->sent_count && at(ep, i)->begin < end; i++) {
-        struct sf_sent *sent = at(ep, i);
+    for (; past < ep->sent_count && at(ep, past)->begin < end; past++) {
+        struct sf_sent *sent = at(ep, past);
         if (!sf_ns_known(before))
             before = sent->ts_ns;
         mark(sent, seg);
         if (sent->times < UINT16_MAX)
             sent->times++;
     }
+    merge_many(ep, first, past);
     return before;
 }
 

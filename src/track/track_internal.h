@@ -298,7 +298,8 @@ uint64_t sf_hole_missing(const struct sf_endpoint *ep);
 
 void sf_sent_add(struct sf_rooms *rooms, struct sf_endpoint *ep, sf_offset begin, sf_offset end,
                  const struct sf_segment *seg);
-/* Marks what overlaps as sent again; returns the time of the last sending before, or UNKNOWN. */
+/* Marks what overlaps as sent again, and makes one piece of many; returns the time of the last
+ * sending before, or UNKNOWN. */
 sf_ns sf_sent_again(struct sf_endpoint *ep, sf_offset begin, sf_offset end,
                     const struct sf_segment *seg);
 /* The piece that begins and ends there, or NULL. */

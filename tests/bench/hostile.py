@@ -219,9 +219,33 @@ def resets_inside(capture, rng):
         capture.add(True, 0x04, 2 + MSS * rng.randrange(OUTSTANDING), 0)
 
 
+def octets_resent(capture, rng):
+    """Thousands of octets outstanding, a segment each, sent again as one"""
+    capture.open()
+    for i in range(OUTSTANDING):
+        capture.add(True, 0x10, 1 + i, 1, 1)
+    while not capture.is_full():
+        capture.add(True, 0x10, 1, 1, OUTSTANDING)
+
+
+def octets_resent_in_part(capture, rng):
+    """The same, and a few dozen of them are sent again at a time, while others are new"""
+    capture.open()
+    for i in range(OUTSTANDING):
+        capture.add(True, 0x10, 1 + i, 1, 1)
+    end = 1 + OUTSTANDING
+    while not capture.is_full():
+        begin = rng.randrange(end - OUTSTANDING, end - 40)
+        capture.add(True, 0x10, begin, 1, 33)
+        for _ in range(10):
+            capture.add(True, 0x10, end, 1, 1)
+            end += 1
+
+
 KINDS = (holes, acknowledged_holes, backwards, shuffled, sack_storm, resent, duplicate_acks,
          one_octet, syns_again, resets_outside, one_tuple, near_tuples,
-         large_fragments, same_fragment, resets_inside)
+         large_fragments, same_fragment, resets_inside, octets_resent,
+         octets_resent_in_part)
 
 
 def write(kind, packets, path):
