@@ -71,8 +71,8 @@ bool sf_shelf_oldest(const struct sf_shelf *shelf, enum sf_shelf_row row, struct
 bool sf_shelf_next(const struct sf_shelf *shelf, const struct sf_parcel *parcel,
                    struct sf_parcel *out);
 
-/* The parcel at a place. From sf_shelf_settle() on, places do not change, nothing is put and
- * nothing is found any more. */
+/* The parcel at a place. From sf_shelf_settle() on, places do not change, nothing is found any
+ * more, and nothing is put in loose rows. */
 void sf_shelf_at(const struct sf_shelf *shelf, uint64_t ref, struct sf_parcel *out);
 void sf_shelf_settle(struct sf_shelf *shelf);
 

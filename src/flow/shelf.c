@@ -433,7 +433,7 @@ static int put(struct sf_shelf *shelf, const struct sf_parcel *parcel, unsigned 
 {
     struct row *row = &shelf->rows[parcel->row];
     uint32_t octets = octets_wanted(row, parcel->len), offset = 0;
-    if (shelf->is_settled || grow_slots(shelf) != 0)
+    if (shelf->is_settled ? row->is_loose : grow_slots(shelf) != 0)
         return -1;
     struct chunk *chunk = row->is_loose ? take_hole(shelf, row, sizes, &octets, &offset) : NULL;
     if (chunk == NULL)
@@ -448,7 +448,8 @@ static int put(struct sf_shelf *shelf, const struct sf_parcel *parcel, unsigned 
     uint8_t *at = chunk->octets + offset;
     memcpy(at, &head, sizeof head);
     memcpy(at + sizeof head, parcel->octets, parcel->len);
-    insert_slot(shelf, slot_of(parcel->hash, ref_at(chunk, offset)));
+    if (!shelf->is_settled)
+        insert_slot(shelf, slot_of(parcel->hash, ref_at(chunk, offset)));
     chunk->live += octets;
     row->newest_ns = parcel->ns;
     row->count++;

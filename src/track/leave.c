@@ -261,12 +261,13 @@ static struct sf_flow *next_leaving(struct sf_tracker *t)
 /* After nearly every packet there is none. */
 static bool is_any_finished(const struct sf_tracker *t)
 {
-    return t->finished.first != NULL || t->leaving.first != NULL || t->leavers.are_under_way;
+    return t->finished.before.first != NULL || t->finished.are_packed || t->leaving.first != NULL ||
+           t->leavers.are_under_way;
 }
 
 static struct sf_flow *next_finished(struct sf_tracker *t)
 {
-    struct sf_flow *flow = sf_departures_take(&t->finished);
+    struct sf_flow *flow = sf_waiting_take(t);
     return flow != NULL ? flow : next_leaving(t);
 }
 
@@ -287,7 +288,7 @@ bool sf_tracker_departed(struct sf_tracker *t, struct sf_record *out)
     struct sf_flow *flow = is_any_finished(t) ? next_leaving(t) : NULL;
     if (flow == NULL)
         return false;
-    sf_departures_add(&t->finished, flow);
+    sf_waiting_add(t, flow);
     sf_record_identify(flow, out);
     return true;
 }

@@ -30,10 +30,10 @@ void sf_tracker_free(struct sf_tracker *t)
         return;
     sf_leave_release(t);
     struct sf_flow *flow;
-    while ((flow = sf_departures_take(&t->finished)) != NULL ||
-           (flow = sf_departures_take(&t->leaving)) != NULL)
+    while ((flow = sf_departures_take(&t->leaving)) != NULL)
         if (!flow->is_tomb)
             sf_flow_table_release(t->table, flow);
+    sf_waiting_dispose(t);
     sf_leavers_dispose(t);
     sf_rest_dispose(t);
     sf_flow_table_free(t->table);

@@ -82,6 +82,15 @@ struct sf_departures {
     struct sf_flow *first, *last;
 };
 
+/* Those whose records wait longer: see waiting.c. */
+struct sf_waiting {
+    struct sf_departures before; /* the first ones */
+    size_t before_count;
+    struct sf_shelf *shelf;     /* those that came then, packed */
+    struct sf_departures after; /* the newest */
+    bool are_packed;            /* some are, or will be */
+};
+
 /* Connections that leave together, when time moves on or the input is over: they are known by id
  * and place, and woken as their records are fetched. See leaver.c. */
 struct sf_leavers {
@@ -116,8 +125,8 @@ struct sf_tracker {
     struct sf_event *events; /* queue: [event_head, event_count) are waiting */
     size_t event_head, event_count, event_capacity;
 
-    struct sf_departures leaving;  /* finished by the last call */
-    struct sf_departures finished; /* before, and not yet fetched */
+    struct sf_departures leaving; /* finished by the last call */
+    struct sf_waiting finished;   /* before, and not yet fetched */
     bool is_leaving_unsorted;
     struct sf_flow *handed_out;         /* record given to the caller, released next */
     struct sf_timeline_entry *timeline; /* of the record handed out */
@@ -415,6 +424,15 @@ void sf_departures_add(struct sf_departures *list, struct sf_flow *flow);
 /* NULL when there is none. */
 struct sf_flow *sf_departures_take(struct sf_departures *list);
 void sf_departures_sort(struct sf_departures *list); /* by id */
+
+/* --- waiting.c: those whose records are fetched later -------------------------------------------
+ */
+
+/* The views have let go of the one before. */
+void sf_waiting_add(struct sf_tracker *tracker, struct sf_flow *flow);
+/* The one that waits longest, NULL when none does. */
+struct sf_flow *sf_waiting_take(struct sf_tracker *tracker);
+void sf_waiting_dispose(struct sf_tracker *tracker);
 
 /* --- reuse.c: a SYN on a known key -------------------------------------------------------------
  */
