@@ -10,9 +10,9 @@
 
 struct sf_flow_table;
 
-/* Lists of the table, each in the order in which flows were last touched in it: connections of
- * which only one end has spoken, other open ones, closed ones that linger, and those whose record
- * is out already. */
+/* Lists of the table, each in the order in which flows were last touched in it: connections whose
+ * handshake is not complete, or of which only one end has spoken; other open ones, closed ones that
+ * linger, and those whose record is out already. */
 enum sf_flow_list {
     SF_FLOWS_EMBRYONIC,
     SF_FLOWS_OPEN,

@@ -183,14 +183,26 @@ void sf_leave_unsorted(struct sf_tracker *t)
             finish_oldest(t, &oldest, SF_ENDED_OPEN);
 }
 
-/* What is reported goes first, then embryonic connections, then the longest idle. */
+/* Of the embryonic and the closed connections the one that nothing has touched for longest; but a
+ * few embryonic ones stay: of each that has just begun nothing else can be known. */
+static bool find_spare(const struct sf_tracker *t, struct sf_oldest *out)
+{
+    enum { EMBRYONIC_LEAST = 64 };
+    struct sf_oldest closed;
+    bool is_closed = sf_rest_oldest(t, SF_FLOWS_CLOSED, &closed);
+    bool is_one =
+        sf_rest_embryonic_count(t) > EMBRYONIC_LEAST && sf_rest_oldest(t, SF_FLOWS_EMBRYONIC, out);
+    if (is_closed && (!is_one || closed.touched_ns < out->touched_ns))
+        *out = closed;
+    return is_closed || is_one;
+}
+
+/* What is reported goes first, then embryonic and closed connections, then the longest idle. */
 static void evict_one(struct sf_tracker *t)
 {
-    static const enum sf_flow_list order[] = {SF_FLOWS_EMBRYONIC, SF_FLOWS_CLOSED, SF_FLOWS_OPEN};
     struct sf_oldest oldest;
-    size_t i = 0;
-    while (!sf_rest_oldest(t, order[i], &oldest))
-        i++;
+    if (!find_spare(t, &oldest) && !sf_rest_oldest(t, SF_FLOWS_OPEN, &oldest))
+        sf_rest_oldest(t, SF_FLOWS_EMBRYONIC, &oldest);
     t->totals.evicted++;
     finish_oldest(t, &oldest, SF_ENDED_EVICTED);
 }

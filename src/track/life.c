@@ -408,5 +408,5 @@ void sf_life_update_closed(struct sf_tracker *t, struct sf_flow *flow)
     if (stays_closed && t->options.report_after_ns != 0)
         return; /* the list is in the order of closing */
     if (is_any)
-        sf_flow_touch(t, flow, closed ? SF_FLOWS_CLOSED : SF_FLOWS_OPEN);
+        sf_flow_touch(t, flow, closed ? SF_FLOWS_CLOSED : sf_flow_list_of(flow));
 }

@@ -59,6 +59,14 @@ void sf_flow_count_opening(struct sf_tracker *t, struct sf_flow *flow, bool now)
     flow->is_opening = now;
 }
 
+/* Without limits the order within a list counts for nothing. */
+static void touch(struct sf_tracker *t, struct sf_flow *flow, enum sf_flow_list before)
+{
+    enum sf_flow_list list = sf_flow_list_of(flow);
+    if (!flow->is_closed && (list != before || sf_track_has_limits(t)))
+        sf_flow_touch(t, flow, list);
+}
+
 static void process(struct sf_turn *turn)
 {
     struct sf_tracker *t = turn->tracker;
@@ -67,18 +75,17 @@ static void process(struct sf_turn *turn)
         return;
     sf_role_segment(turn);
     uint8_t before[SF_DIR_COUNT] = {flow->ep[0].state, flow->ep[1].state};
-    bool one_spoke = turn->rcv->packets == 0 || turn->snd->packets == 0;
+    enum sf_flow_list list_before = sf_flow_list_of(flow);
     sf_count_segment(turn);
     if (turn->seg->flags & SF_TH_RST)
         sf_reset_segment(turn);
     else
         process_segment(turn);
     remember_last(turn);
-    if (sf_track_has_limits(t) || (one_spoke && turn->rcv->packets > 0))
-        sf_flow_touch(t, flow, turn->rcv->packets > 0 ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC);
     bool is_moved = before[0] != flow->ep[0].state || before[1] != flow->ep[1].state;
     if (is_moved)
         sf_flow_count_opening(t, flow, is_opening(&flow->ep[0]) || is_opening(&flow->ep[1]));
+    touch(t, flow, list_before);
     if (flow->is_closed || is_moved)
         sf_life_update_closed(t, flow);
     sf_steady_settle(flow);

@@ -265,8 +265,7 @@ static bool is_silent(const struct sf_tracker *t, const struct sf_flow *flow)
 
 bool sf_rest_pack_silent(struct sf_tracker *t, struct sf_flow *flow)
 {
-    bool both_spoke = flow->ep[0].packets > 0 && flow->ep[1].packets > 0;
-    enum sf_flow_list list = both_spoke ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC;
+    enum sf_flow_list list = sf_flow_list_of(flow);
     if (!t->rests_when_silent || is_in_order(t, list))
         return false;
     return is_silent(t, flow) && pack(t, flow, list);
@@ -320,6 +319,12 @@ struct sf_flow *sf_rest_wake_parcel(struct sf_tracker *t, const struct sf_parcel
 struct sf_flow *sf_rest_wake(struct sf_tracker *t, const struct sf_oldest *oldest)
 {
     return oldest->flow != NULL ? oldest->flow : sf_rest_wake_parcel(t, &oldest->parcel);
+}
+
+size_t sf_rest_embryonic_count(const struct sf_tracker *t)
+{
+    return sf_flow_table_listed(t->table, SF_FLOWS_EMBRYONIC) +
+           sf_shelf_count(t->shelf, SF_SHELF_SYNS) + sf_shelf_count(t->shelf, SF_SHELF_EMBRYONIC);
 }
 
 size_t sf_rest_open_count(const struct sf_tracker *t)

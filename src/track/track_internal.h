@@ -479,6 +479,13 @@ void sf_turn_judgement(const struct sf_turn *turn, struct sf_judgement *out);
 void sf_flow_replay(struct sf_tracker *tracker, struct sf_flow *flow, const struct sf_segment *seg);
 /* Keeps count of the connections that are opening; `now`: whether this one is. */
 void sf_flow_count_opening(struct sf_tracker *tracker, struct sf_flow *flow, bool now);
+/* The list that it belongs on unless it is closed: open once both ends have spoken and the SYN-ACK,
+ * if one was seen, is acknowledged. */
+static inline enum sf_flow_list sf_flow_list_of(const struct sf_flow *flow)
+{
+    bool have_spoken = flow->ep[0].packets > 0 && flow->ep[1].packets > 0;
+    return have_spoken && !flow->is_opening ? SF_FLOWS_OPEN : SF_FLOWS_EMBRYONIC;
+}
 
 /* --- leave.c: time moves on, connections leave -------------------------------------------------
  */
@@ -553,6 +560,8 @@ struct sf_flow *sf_rest_wake(struct sf_tracker *tracker, const struct sf_oldest 
 /* The same of a parcel. */
 struct sf_flow *sf_rest_wake_parcel(struct sf_tracker *tracker, const struct sf_parcel *parcel);
 
+/* Embryonic connections, resting or not. */
+size_t sf_rest_embryonic_count(const struct sf_tracker *tracker);
 /* Connections that rest and are not closed. */
 size_t sf_rest_open_count(const struct sf_tracker *tracker);
 size_t sf_rest_count(const struct sf_tracker *tracker); /* of all, resting or not */

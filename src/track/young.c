@@ -154,12 +154,14 @@ static bool go_on(struct sf_tracker *t, const struct sf_segment *seg,
     return true;
 }
 
-/* While most of those that are open have room unpacked, they are found there. */
+/* While most of those that go on have room unpacked, they are found there. */
 static bool are_many_open(const struct sf_tracker *t)
 {
-    size_t open =
-        sf_flow_table_listed(t->table, SF_FLOWS_OPEN) + sf_shelf_count(t->shelf, SF_SHELF_OPEN);
-    return open >= t->diaries_from;
+    return sf_flow_table_listed(t->table, SF_FLOWS_OPEN) +
+               sf_flow_table_listed(t->table, SF_FLOWS_EMBRYONIC) +
+               sf_shelf_count(t->shelf, SF_SHELF_OPEN) +
+               sf_shelf_count(t->shelf, SF_SHELF_EMBRYONIC) >=
+           t->diaries_from;
 }
 
 bool sf_young_follow(struct sf_tracker *t, const struct sf_segment *seg,

@@ -572,7 +572,7 @@ static void what_is_closed_rests_first(void **state)
         sends_from(&live, port, 3, S, SF_TH_RST | SF_TH_ACK, 0, 100, 0);
     }
     const struct sf_tracker *t = live.tracker;
-    assert_int_equal(sf_flow_table_listed(t->table, SF_FLOWS_OPEN), OPEN);
+    assert_int_equal(sf_flow_table_listed(t->table, SF_FLOWS_EMBRYONIC), OPEN);
     assert_int_equal(sf_flow_table_listed(t->table, SF_FLOWS_CLOSED), MAX / 2 - OPEN);
     assert_int_equal(sf_shelf_count(t->shelf, SF_SHELF_CLOSED), OPEN + CLOSED - MAX / 2);
     /* What comes late for one is still its own. */
@@ -631,6 +631,52 @@ static void what_waits_is_found_though_it_rests(void **state)
     sf_tracker_free(resting.tracker);
 }
 
+/* --- there is no memory for more --- */
+
+/* SYNs that are answered so, or by a RST, and nobody goes on; a connection opens among them. */
+static void flood(struct live *live, uint16_t answer)
+{
+    enum { FLOOD = 1000, FIRST = 1000, HONEST = 500, BEGIN_AT = FLOOD / 2, STEP = 10 };
+    for (uint16_t i = 0; i < FLOOD; i++) {
+        sf_ns t = SF_SEC + i * SF_MSEC;
+        sends_from(live, FIRST + i, t, C, SF_TH_SYN, 99, 0, 0);
+        sends_from(live, FIRST + i, t, S, answer, 499, 100, 0);
+        if (i == BEGIN_AT)
+            sends_from(live, HONEST, t, C, SF_TH_SYN, 99, 0, 0);
+        if (i == BEGIN_AT + STEP)
+            sends_from(live, HONEST, t, S, SF_TH_SYN | SF_TH_ACK, 499, 100, 0);
+        if (i == BEGIN_AT + 2 * STEP)
+            sends_from(live, HONEST, t, C, SF_TH_ACK, 100, 500, 0);
+    }
+    const struct sf_judgement *last = &live->last;
+    sends_from(live, HONEST, 3 * SF_SEC, C, SF_TH_ACK, 100, 500, 10);
+    assert_int_equal(last->seq, 1); /* its SYN is known */
+    assert_int_equal(last->t_ns, 3 * SF_SEC - SF_SEC - BEGIN_AT * SF_MSEC);
+}
+
+static void a_flood_evicts_itself(void **state)
+{
+    (void)state;
+    enum { ESTABLISHED = 20 };
+    static const uint16_t answers[] = {SF_TH_SYN | SF_TH_ACK, SF_TH_RST | SF_TH_ACK};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct sf_track_options options = {.linger_ns = 60 * SF_SEC, .max_memory = 1 << 20};
+        struct live live = {.tracker = sf_tracker_new(&options)};
+        for (uint16_t port = 1; port <= ESTABLISHED; port++) {
+            sends_from(&live, port, 0, C, SF_TH_SYN, 99, 0, 0);
+            sends_from(&live, port, 1, S, SF_TH_SYN | SF_TH_ACK, 499, 100, 0);
+            sends_from(&live, port, 2, C, SF_TH_ACK, 100, 500, 0);
+        }
+        flood(&live, answers[i]);
+        for (uint16_t port = 1; port <= ESTABLISHED; port++) {
+            sends_from(&live, port, 4 * SF_SEC, C, SF_TH_ACK, 100, 500, 10);
+            assert_int_equal(live.last.conn, port);
+        }
+        assert_in_range(sf_tracker_totals(live.tracker).evicted, 500, 1000);
+        sf_tracker_free(live.tracker);
+    }
+}
+
 /* --- numbers that several count together --- */
 
 static void ids_are_counted_over_all_trackers(void **state)
@@ -670,6 +716,7 @@ int main(void)
         cmocka_unit_test(what_is_closed_rests_first),
         cmocka_unit_test(what_is_woken_late_stops_nothing),
         cmocka_unit_test(what_waits_is_found_though_it_rests),
+        cmocka_unit_test(a_flood_evicts_itself),
         cmocka_unit_test(ids_are_counted_over_all_trackers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
