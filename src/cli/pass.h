@@ -40,7 +40,7 @@ struct sf_pass {
     struct sf_findings *findings;
     bool has_zeek_rows;
     struct sf_selection row_packets; /* those of the chosen connections, where rows are wanted */
-    bool has_failed_on; /* --fail-on held for some connection */
+    bool has_failed_on;              /* --fail-on held for some connection */
 };
 
 /* One reading from meta to end line; complaints go to standard error. */
