@@ -12,6 +12,8 @@ static const sf_ns FLIGHT_UNKNOWN = 3 * SF_MSEC;
 static const int IP_ID_NEAR = 1024;
 /* Kernels wait at least this long before a retransmission timeout (Linux TCP_RTO_MIN). */
 static const sf_ns RTO_MIN = 200 * SF_MSEC;
+/* What was sent before and is not acknowledged goes again after this (RFC 6298 §2.1). */
+static const sf_ns UNDER_WAY_NS = SF_SEC;
 /* Nor longer (Linux TCP_RTO_MAX; RFC 6298 §2.5): stamps of a damaged file may say anything. */
 static const sf_ns RTO_MAX = 120 * SF_SEC;
 
@@ -506,10 +508,11 @@ static void take_data(struct sf_turn *turn)
 }
 
 /* Midstream, the peer's ACK alone told where the stream was: what lies between that and the first
- * octet captured was under way before the capture began. */
+ * octet captured was under way before the capture began, unless that is too long ago. */
 static bool is_first_after_ack(const struct sf_turn *turn)
 {
-    return turn->snd->packets == 1 && !turn->snd->has_iss && !turn->rcv->has_iss;
+    return turn->snd->packets == 1 && !turn->snd->has_iss && !turn->rcv->has_iss &&
+           turn->seg->ts_ns - turn->flow->first_ns < UNDER_WAY_NS;
 }
 
 static void add_hole(struct sf_turn *turn)
