@@ -1,5 +1,7 @@
-"""Measures synfin and its neighbours on generated captures: bench.py BUILD [--quick] [--rounds N]
-[--docs FOLDER] [MIX...]. Prints Markdown; with --docs writes benchmark.md and benchmark.svg."""
+"""Measures synfin and its neighbours on generated captures: bench.py BUILD RELEASE [--quick]
+[--rounds N] [--docs FOLDER] [MIX...]. Prints Markdown; with --docs writes benchmark.md and
+benchmark.svg. RELEASE is the folder of the synfin that is timed; BUILD has the other programs, and
+a synfin without training, whose instructions are counted, since those repeat."""
 
 import argparse
 import datetime
@@ -71,8 +73,8 @@ class Tool:
 BOUNDED = "synfin -j1 --max-memory 128M"
 
 
-def tools_for(build, workers, mix):
-    synfin = build / "synfin"
+def tools_for(build, release, workers, mix):
+    synfin = release / "synfin"
     table = [Tool("pcap_loop", [build / "tests/bench/pcap_loop", None], "floor")]
     if mix == "bulk":
         table.append(Tool("cat", ["cat", None], "floor"))
@@ -81,6 +83,8 @@ def tools_for(build, workers, mix):
         table.append(Tool(name, [synfin, "-q", "-j", count, "-o", "none", None], "ours"))
     table.append(Tool(f"synfin -j{workers[-1]} --json",
                       [synfin, "-q", "-j", workers[-1], "--json", None], "ours"))
+    table.append(Tool("synfin -j1, untrained",
+                      [build / "synfin", "-q", "-j1", "-o", "none", None], "ours"))
     if mix == "synflood":
         table.append(Tool(BOUNDED, [synfin, "-q", "-j1", "--max-memory", "128M", "-o", "none",
                                     None], "ours"))
@@ -133,10 +137,11 @@ def generate(build, mix, packets, folder):
     return capture, json.loads(truth.read_text())
 
 
-def choose_workers(build, folder):
+def choose_workers(args, folder):
     """One, and two where -j2 starts another thread."""
-    capture, _ = generate(build, "web", SLICE, folder)
-    one, two = (measure.run([build / "synfin", "-q", jobs, "-o", "none", capture], MEMORY, TIMEOUT)
+    capture, _ = generate(args.build, "web", SLICE, folder)
+    synfin = args.release / "synfin"
+    one, two = (measure.run([synfin, "-q", jobs, "-o", "none", capture], MEMORY, TIMEOUT)
                 for jobs in ("-j1", "-j2"))
     capture.unlink()
     return [1, 2] if two.threads > one.threads and not two.failure else [1]
@@ -151,15 +156,15 @@ class Result:
     stages: list
 
 
-def measure_mix(build, mix, workers, folder, quick, rounds):
-    packets = QUICK_PACKETS if quick else 0
-    capture, truth = generate(build, mix, packets, folder)
+def measure_mix(args, mix, workers, folder, rounds):
+    build = args.build
+    capture, truth = generate(build, mix, QUICK_PACKETS if args.quick else 0, folder)
     total = truth["packets"]
     if total > SLICE:
         small, small_truth = generate(build, mix, SLICE, folder)
     else:
         small, small_truth = capture, truth
-    tools, stages = tools_for(build, workers, mix), stages_for(build, mix)
+    tools, stages = tools_for(build, args.release, workers, mix), stages_for(build, mix)
     tools[0].run(capture)  # the file is in memory from here on
     tools[0].costs.clear()
     for turn in range(rounds):
@@ -295,9 +300,9 @@ def stage_section(results):
         return
     yield "## What each stage takes"
     yield ""
-    yield ("Wall time on one core when a capture is read as far as a stage (tests/bench/stages), "
-           "each with those before it; `count` is the least that tells connections apart, `states` "
-           "the least that follows both ends, without round trips, windows, missing octets, "
+    yield ("Wall time on one core when a capture is read as far as a stage (tests/bench/stages, "
+           "untrained), each with those before it; `count` is the least that tells connections "
+           "apart, `states` the least that follows both ends, without round trips, windows, missing octets, "
            "copies, anomalies, records. `goal` is what the goals above leave for all of it.")
     yield ""
     for result in staged:
@@ -307,8 +312,8 @@ def stage_section(results):
 def instruction_section(counts):
     yield "## Instructions a packet"
     yield ""
-    yield (f"Counted by callgrind over {spaced(COUNTED)} packets, without the start; fewer "
-           "connections at once in proportion.")
+    yield (f"Counted by callgrind over {spaced(COUNTED)} packets, untrained, without the start; "
+           "fewer connections at once in proportion.")
     yield ""
     yield "| mix | pcap_loop | synfin -j1 -o none |"
     yield "|---|---:|---:|"
@@ -399,13 +404,15 @@ def intro(rounds, loads):
            f"(*) on {spaced(SLICE)} packets of the same mix, with fewer connections at once in "
            "proportion.")
     yield ""
-    yield ("`synfin -jN` runs with `-o none`, `--json` writes to /dev/null. `pcap_loop` counts "
+    yield ("`synfin` is what `scripts/release` builds: gcc optimised it by what it did on a "
+           "short capture of each mix; `untrained` is what `scripts/synfin` builds. "
+           "`-jN` runs with `-o none`, `--json` writes to /dev/null. `pcap_loop` counts "
            "packets and nothing else. softflowd keeps flows (with -m, so that it need not drop "
            "any), argus flows with TCP state, tcptrace both ends of each connection, tshark "
            "dissects every packet: they do different work.")
     yield ""
-    yield ("`scripts/bench` measures all of this again, `scripts/bench --quick` in a minute with "
-           "small captures. The captures come from tests/bench/generate, octet for octet the "
+    yield ("`scripts/bench` measures all of this again, `scripts/bench --quick` in a few "
+           "minutes with small captures. The captures come from tests/bench/generate, octet for octet the "
            "same each time; `meson test --suite bench` compares what synfin finds in them with "
            "what was written.")
     yield ""
@@ -425,6 +432,7 @@ def draw(results):
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("build", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("release", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("mix", nargs="*", help=" ".join(MIXES))
     parser.add_argument("--quick", action="store_true", help="small captures, one round")
     parser.add_argument("--rounds", type=int, default=3)
@@ -438,10 +446,10 @@ def parse():
 def measure_all(args, folder):
     rounds = 1 if args.quick else args.rounds
     results, counts, loads = [], {}, [os.getloadavg()[0]]
-    workers = choose_workers(args.build, folder)
+    workers = choose_workers(args, folder)
     for mix in args.mix or MIXES:
         print(f"bench: {mix} ...", file=sys.stderr)
-        results.append(measure_mix(args.build, mix, workers, folder, args.quick, rounds))
+        results.append(measure_mix(args, mix, workers, folder, rounds))
         counts[mix] = count_instructions(args.build, mix, folder)
         loads.append(os.getloadavg()[0])
     lines = [*intro(rounds, loads), *goal_section(results)]
