@@ -302,8 +302,9 @@ def stage_section(results):
     yield ""
     yield ("Wall time on one core when a capture is read as far as a stage (tests/bench/stages, "
            "untrained), each with those before it; `count` is the least that tells connections "
-           "apart, `states` the least that follows both ends, without round trips, windows, missing octets, "
-           "copies, anomalies, records. `goal` is what the goals above leave for all of it.")
+           "apart, `states` the least that follows both ends, without round trips, windows, "
+           "missing octets, copies, anomalies, records. `goal` is what the goals above leave for "
+           "all of it.")
     yield ""
     for result in staged:
         yield from stage_table(result)
@@ -411,8 +412,8 @@ def intro(rounds, loads):
            "any), argus flows with TCP state, tcptrace both ends of each connection, tshark "
            "dissects every packet: they do different work.")
     yield ""
-    yield ("`scripts/bench` measures all of this again, `scripts/bench --quick` in a few "
-           "minutes with small captures. The captures come from tests/bench/generate, octet for octet the "
+    yield ("`scripts/bench` measures all of this again, `scripts/bench --quick` in a few minutes "
+           "with small captures. The captures come from tests/bench/generate, octet for octet the "
            "same each time; `meson test --suite bench` compares what synfin finds in them with "
            "what was written.")
     yield ""
