@@ -36,7 +36,8 @@ struct suspicion {
 
 struct suspect {
     struct suspicion of;
-    uint32_t distinct; /* ports or hosts */
+    uint32_t distinct;   /* ports or hosts */
+    uint64_t first_item; /* of a flood 0 */
     sf_ns first_ns, last_ns;
 };
 
@@ -51,7 +52,7 @@ struct bucket {
 struct sf_findings {
     struct bucket *buckets;      /* BUCKETS; memory comes when a page is first used */
     uint64_t used[BUCKETS / 64]; /* a bit for each bucket: to read one that is not costs a page */
-    uint64_t *seen;              /* SEEN_SLOTS hashes of (suspicion, port or host) */
+    uint64_t *seen; /* SEEN_SLOTS hashes of (suspicion, port or host beyond its first) */
     size_t seen_count;
     struct sf_finding list[LIST_MAX];
     char sources[LIST_MAX][SF_ADDRESS_TEXT];
@@ -101,7 +102,7 @@ static uint64_t hash_address(const uint8_t address[16], unsigned ip_version)
 
 struct evidence {
     uint64_t hash; /* of the suspicion, never 0 */
-    uint64_t item; /* what is counted once: a port, or the hash of a host */
+    uint64_t item; /* what is counted once: a port, or the hash of a host; of a flood 0 */
     struct suspicion of;
 };
 
@@ -118,8 +119,11 @@ static size_t find(struct bucket *bucket, const struct evidence *evidence,
     }
     bucket->hash[least] = evidence->hash;
     bucket->connections[least] = 0;
-    bucket->suspects[least] = (struct suspect){
-        .of = evidence->of, .first_ns = attempt->start_ns, .last_ns = attempt->end_ns};
+    bucket->suspects[least] = (struct suspect){.of = evidence->of,
+                                               .distinct = 1,
+                                               .first_item = evidence->item,
+                                               .first_ns = attempt->start_ns,
+                                               .last_ns = attempt->end_ns};
     return least;
 }
 
@@ -157,7 +161,9 @@ static void count(struct sf_findings *findings, const struct evidence *evidence,
         suspect->first_ns = attempt->start_ns;
     if (attempt->end_ns > suspect->last_ns)
         suspect->last_ns = attempt->end_ns;
-    if (evidence->of.kind != FLOOD && is_new(findings, mix(evidence->hash, evidence->item) | 1))
+    /* Sources that try once, as those that a flood forges, leave the set to those that go on. */
+    if (evidence->item != suspect->first_item &&
+        is_new(findings, mix(evidence->hash, evidence->item) | 1))
         suspect->distinct++;
 }
 

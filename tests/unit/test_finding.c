@@ -69,6 +69,28 @@ static void each_kind_says_who(void **state)
     sf_findings_free(findings);
 }
 
+/* Forged sources, each seen once: the set of ports and hosts would be full of them. */
+static void a_flood_hides_no_scan(void **state)
+{
+    (void)state;
+    enum { FORGED = 300000 };
+    struct sf_findings *findings = sf_findings_new();
+    for (unsigned i = 0; i < FORGED; i++) {
+        struct sf_attempt one = attempt(i, 7, 80, 100 + i);
+        one.source[0] = (uint8_t)(i >> 16);
+        one.is_hanging = true;
+        sf_findings_add(findings, &one);
+    }
+    scan_ports(findings, 1, 40, 1000);
+    size_t count;
+    const struct sf_finding *list = sf_findings_list(findings, &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(list[0].name, "syn_flood");
+    assert_int_equal(list[0].connections, FORGED);
+    assert_string_equal(list[1].detail, "10.0.0.1 tried 40 ports of 192.0.2.1 in vain");
+    sf_findings_free(findings);
+}
+
 static void of_equals_the_earlier_is_first(void **state)
 {
     (void)state;
@@ -104,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_says_who),
+        cmocka_unit_test(a_flood_hides_no_scan),
         cmocka_unit_test(of_equals_the_earlier_is_first),
         cmocka_unit_test(the_most_are_listed),
     };
