@@ -21,15 +21,31 @@ static bool is_answer_to(const struct sf_segment *pending, const struct sf_segme
     return (seg->flags & SF_TH_ACK) && ahead >= 1 && ahead <= len;
 }
 
+static bool is_next_to(const struct sf_segment *pending, const struct sf_segment *seg)
+{
+    return sf_seq_distance(pending->seq, seg->seq) == (int32_t)sf_segment_seq_len(pending);
+}
+
+typedef bool sf_goes_with(const struct sf_segment *pending, const struct sf_segment *seg);
+
+/* Those that wait may have several initial numbers. */
+static bool goes_with_any(const struct sf_pending *pending, const struct sf_segment *seg,
+                          sf_goes_with *goes_with)
+{
+    for (unsigned i = 0; i < pending->count; i++)
+        if (goes_with(&pending->segments[i], seg))
+            return true;
+    return false;
+}
+
 /* A segment while SYNs wait. */
 static enum sf_reuse judge_waiting(const struct sf_flow *flow, const struct sf_segment *seg)
 {
     const struct sf_pending *pending = flow->pending;
-    const struct sf_segment *first = &pending->segments[0];
     const struct sf_endpoint *rcv = &flow->ep[sf_dir_other(seg->dir)];
     bool syn = seg->flags & SF_TH_SYN, ack = seg->flags & SF_TH_ACK, rst = seg->flags & SF_TH_RST;
     if (seg->dir != (enum sf_dir)pending->dir)
-        return is_answer_to(first, seg) ? SF_REUSE_DECIDED : SF_REUSE_NO;
+        return goes_with_any(pending, seg, is_answer_to) ? SF_REUSE_DECIDED : SF_REUSE_NO;
     if (rst)
         return !ack && (rcv->last.flags & SF_TH_ACK) && sf_seq_equal(seg->seq, rcv->last.ack)
                    ? SF_REUSE_REOPEN
@@ -37,9 +53,7 @@ static enum sf_reuse judge_waiting(const struct sf_flow *flow, const struct sf_s
     if (syn && !ack)
         return SF_REUSE_WAIT;
     /* The opener sends on: from the new numbers, or from the old ones. */
-    if (sf_seq_distance(first->seq, seg->seq) == (int32_t)sf_segment_seq_len(first))
-        return SF_REUSE_DECIDED;
-    return SF_REUSE_REFUSE;
+    return goes_with_any(pending, seg, is_next_to) ? SF_REUSE_DECIDED : SF_REUSE_REFUSE;
 }
 
 static enum sf_reuse judge_same_iss(const struct sf_flow *flow, const struct sf_segment *seg)
