@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PENDING_MAX = 8 };
+/* Linux sends a SYN eleven times (tcp_syn_linear_timeouts). */
+enum { PENDING_MAX = 16 };
 
 /* A SYN that nothing answered for so long was given up: Linux tries for 131 s. */
 static const sf_ns SYN_GIVEN_UP = 131 * SF_SEC;
@@ -116,7 +117,15 @@ static bool is_another_midstream(const struct sf_flow *flow, const struct sf_seg
     return (begin > FAR || begin < -FAR) && (ack > FAR || ack < -FAR);
 }
 
-enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment *seg)
+/* Those that wait were an attempt that failed, and this SYN is the next. */
+static bool is_new_attempt(const struct sf_pending *pending, const struct sf_segment *seg)
+{
+    const struct sf_segment *last = &pending->segments[pending->count - 1];
+    bool is_late = seg->ts_ns - last->ts_ns > SYN_GIVEN_UP && !sf_seq_equal(seg->seq, last->seq);
+    return is_late || pending->count == PENDING_MAX;
+}
+
+static enum sf_reuse judge(const struct sf_flow *flow, const struct sf_segment *seg)
 {
     bool syn = seg->flags & SF_TH_SYN, ack = seg->flags & SF_TH_ACK, rst = seg->flags & SF_TH_RST;
     if (flow->pending != NULL) {
@@ -127,6 +136,13 @@ enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment
     if (syn && !rst)
         return ack ? judge_syn_ack(flow, seg) : judge_syn(flow, seg);
     return is_another_midstream(flow, seg) ? SF_REUSE_NEW : SF_REUSE_NO;
+}
+
+enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment *seg)
+{
+    enum sf_reuse verdict = judge(flow, seg);
+    bool waits_too = verdict == SF_REUSE_WAIT && flow->pending != NULL;
+    return waits_too && is_new_attempt(flow->pending, seg) ? SF_REUSE_SETTLE : verdict;
 }
 
 int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t id)
@@ -145,8 +161,6 @@ int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t i
         pending->id = id;
         flow->pending = pending;
     }
-    if (pending->count == PENDING_MAX)
-        return -1;
     pending->segments[pending->count++] = *seg;
     return 0;
 }

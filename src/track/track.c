@@ -237,6 +237,18 @@ static struct sf_flow *flow_succeed_pending(struct sf_tracker *t, struct sf_flow
     return flow_succeed(t, old, &first, old->pending->id);
 }
 
+/* SYNs that nothing answered: repeated into silence, or of an end that said nothing else, they were
+ * an attempt of their own. Returns the connection on the key. */
+static struct sf_flow *settle_pending(struct sf_tracker *t, struct sf_flow *flow)
+{
+    const struct sf_pending *pending = flow->pending;
+    bool silent_since = pending->count > 1 && flow->last_packet < pending->segments[0].packet;
+    if (silent_since || flow->ep[pending->dir].packets == 0)
+        return flow_succeed_pending(t, flow);
+    sf_reuse_absorb(t, flow);
+    return flow;
+}
+
 bool sf_track_has_limits(const struct sf_tracker *t)
 {
     return t->options.idle_timeout_ns > 0 || t->options.max_memory > 0;
@@ -296,6 +308,7 @@ static struct sf_flow *flow_for(struct sf_tracker *t, struct sf_flow *flow,
     case SF_REUSE_DECIDED: return flow_succeed_pending(t, flow);
     case SF_REUSE_REOPEN: return flow; /* the RST first: see sf_tracker_segment() */
     case SF_REUSE_REFUSE: sf_reuse_absorb(t, flow); return flow;
+    case SF_REUSE_SETTLE: return flow_for(t, settle_pending(t, flow), seg, waits);
     }
     return flow;
 }
@@ -438,18 +451,6 @@ static int by_id(const void *a, const void *b)
 {
     const struct sf_flow *x = *(struct sf_flow *const *)a, *y = *(struct sf_flow *const *)b;
     return (x->id > y->id) - (x->id < y->id);
-}
-
-/* SYNs still waiting: repeated into silence, or of an end that said nothing else, they were an
- * attempt of their own. */
-static void settle_pending(struct sf_tracker *t, struct sf_flow *flow)
-{
-    const struct sf_pending *pending = flow->pending;
-    bool silent_since = pending->count > 1 && flow->last_packet < pending->segments[0].packet;
-    if (silent_since || flow->ep[pending->dir].packets == 0)
-        flow_succeed_pending(t, flow);
-    else
-        sf_reuse_absorb(t, flow);
 }
 
 static int settle_all(struct sf_tracker *t)

@@ -444,6 +444,7 @@ enum sf_reuse {
     SF_REUSE_DECIDED /* the waiting SYNs open a new one, and this segment belongs to it */,
     SF_REUSE_REOPEN /* this RST ends the old connection, then the waiting SYNs open a new one */,
     SF_REUSE_REFUSE /* the waiting SYNs belong to the old connection after all */,
+    SF_REUSE_SETTLE /* the waiting SYNs met silence: first what they were is settled */,
 };
 enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment *seg);
 int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t id);
