@@ -71,7 +71,7 @@ static void process(struct sf_turn *turn)
 {
     struct sf_tracker *t = turn->tracker;
     struct sf_flow *flow = turn->flow;
-    if (!turn->is_replay && sf_duplicate_check(turn))
+    if (sf_duplicate_check(turn))
         return;
     sf_role_segment(turn);
     uint8_t before[SF_DIR_COUNT] = {flow->ep[0].state, flow->ep[1].state};

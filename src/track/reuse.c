@@ -175,7 +175,8 @@ void sf_reuse_absorb(struct sf_tracker *t, struct sf_flow *flow)
         struct sf_turn turn;
         sf_turn_begin(&turn, t, flow, seg, true);
         uint64_t last = flow->last_packet;
-        sf_count_segment(&turn);
+        if (!sf_duplicate_check(&turn))
+            sf_count_segment(&turn);
         if (last > flow->last_packet)
             flow->last_packet = last;
     }

@@ -237,13 +237,20 @@ static struct sf_flow *flow_succeed_pending(struct sf_tracker *t, struct sf_flow
     return flow_succeed(t, old, &first, old->pending->id);
 }
 
+/* A host waits longer; a copy of a packet comes sooner. */
+static bool is_repeated(const struct sf_pending *pending)
+{
+    const struct sf_segment *last = &pending->segments[pending->count - 1];
+    return last->ts_ns - pending->segments[0].ts_ns > 100 * SF_MSEC;
+}
+
 /* SYNs that nothing answered: repeated into silence, or of an end that said nothing else, they were
  * an attempt of their own. Returns the connection on the key. */
 static struct sf_flow *settle_pending(struct sf_tracker *t, struct sf_flow *flow)
 {
     const struct sf_pending *pending = flow->pending;
-    bool silent_since = pending->count > 1 && flow->last_packet < pending->segments[0].packet;
-    if (silent_since || flow->ep[pending->dir].packets == 0)
+    bool is_silent = flow->last_packet < pending->segments[0].packet;
+    if ((is_silent && is_repeated(pending)) || flow->ep[pending->dir].packets == 0)
         return flow_succeed_pending(t, flow);
     sf_reuse_absorb(t, flow);
     return flow;
