@@ -51,8 +51,8 @@ static enum sf_reuse judge_waiting(const struct sf_flow *flow, const struct sf_s
         return !ack && (rcv->last.flags & SF_TH_ACK) && sf_seq_equal(seg->seq, rcv->last.ack)
                    ? SF_REUSE_REOPEN
                    : SF_REUSE_NO;
-    if (syn && !ack)
-        return SF_REUSE_WAIT;
+    if (syn)
+        return SF_REUSE_NO; /* as the first of them was judged */
     /* The opener sends on: from the new numbers, or from the old ones. */
     return goes_with_any(pending, seg, is_next_to) ? SF_REUSE_DECIDED : SF_REUSE_REFUSE;
 }
@@ -141,8 +141,12 @@ static enum sf_reuse judge(const struct sf_flow *flow, const struct sf_segment *
 enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment *seg)
 {
     enum sf_reuse verdict = judge(flow, seg);
-    bool waits_too = verdict == SF_REUSE_WAIT && flow->pending != NULL;
-    return waits_too && is_new_attempt(flow->pending, seg) ? SF_REUSE_SETTLE : verdict;
+    if (flow->pending == NULL)
+        return verdict;
+    if (verdict == SF_REUSE_NEW)
+        return SF_REUSE_DECIDED;
+    return verdict == SF_REUSE_WAIT && is_new_attempt(flow->pending, seg) ? SF_REUSE_SETTLE
+                                                                          : verdict;
 }
 
 int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t id)
@@ -163,6 +167,33 @@ int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t i
     }
     pending->segments[pending->count++] = *seg;
     return 0;
+}
+
+/* Sent again, or captured again. The last that waits is the segment itself. */
+static uint32_t label_of(const struct sf_pending *pending, const struct sf_segment *seg)
+{
+    for (unsigned i = pending->count - 1u; i-- > 0;) {
+        const struct sf_segment *before = &pending->segments[i];
+        if (before->dir != seg->dir || !sf_seq_equal(before->seq, seg->seq))
+            continue;
+        bool is_copy = sf_duplicate_print(before) == sf_duplicate_print(seg) &&
+                       seg->ts_ns - before->ts_ns <= SF_MSEC;
+        return 1u << (is_copy ? SF_LABEL_CAPTURE_DUPLICATE : SF_LABEL_RETRANSMISSION);
+    }
+    return 0;
+}
+
+void sf_reuse_tell(const struct sf_pending *pending, const struct sf_segment *seg,
+                   struct sf_judgement *out)
+{
+    bool is_answer = seg->flags & SF_TH_ACK;
+    out->conn = pending->id;
+    out->from = is_answer ? SF_SERVER : SF_CLIENT;
+    out->t_ns = seg->ts_ns - pending->segments[0].ts_ns;
+    out->seq = 0;
+    out->ack = is_answer;
+    out->labels = label_of(pending, seg);
+    out->in_flight = 0;
 }
 
 /* The SYNs that waited opened nothing: they are stray packets of the connection. */

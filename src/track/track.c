@@ -277,19 +277,6 @@ static struct sf_flow *flow_follow(struct sf_tracker *t, const struct sf_segment
     return flow;
 }
 
-/* What a waiting SYN is in the connection that it may open: its own times and numbers. */
-static void judge_pending(const struct sf_pending *pending, const struct sf_segment *seg,
-                          struct sf_judgement *out)
-{
-    const struct sf_segment *first = &pending->segments[0];
-    bool is_opener = seg->dir == (enum sf_dir)pending->dir;
-    out->conn = pending->id;
-    out->from = is_opener ? SF_CLIENT : SF_SERVER;
-    out->t_ns = seg->ts_ns - first->ts_ns;
-    out->seq = is_opener ? sf_seq_distance(first->seq, seg->seq) : 0;
-    out->in_flight = 0;
-}
-
 static bool keep_waiting(struct sf_tracker *t, struct sf_flow *flow, const struct sf_segment *seg)
 {
     bool first = flow->pending == NULL;
@@ -348,7 +335,7 @@ static void **take_turn(struct sf_tracker *t, struct sf_flow *flow, const struct
         return slot;
     sf_turn_judgement(&turn, out);
     if (waits)
-        judge_pending(flow->pending, seg, out);
+        sf_reuse_tell(flow->pending, seg, out);
     return slot;
 }
 

@@ -448,6 +448,10 @@ enum sf_reuse {
 };
 enum sf_reuse sf_reuse_judge(const struct sf_flow *flow, const struct sf_segment *seg);
 int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t id);
+/* What the SYN that waits since just now is in the connection that it may open: its own times and
+ * numbers. A SYN-ACK is from the server, for a SYN that was not captured. */
+void sf_reuse_tell(const struct sf_pending *pending, const struct sf_segment *seg,
+                   struct sf_judgement *out);
 /* The SYNs that waited opened nothing: they are stray packets of the connection. */
 void sf_reuse_absorb(struct sf_tracker *tracker, struct sf_flow *flow);
 

@@ -191,6 +191,26 @@ static void a_syn_after_the_record_opens_anew(void **state)
     sf_tracker_free(live.tracker);
 }
 
+/* The SYN that it answers was not captured; on the connection that lives, it waits. */
+static void a_syn_ack_that_waits_is_the_servers(void **state)
+{
+    (void)state;
+    struct live live = live_open();
+    const struct sf_judgement *last = &live.last;
+    opens(&live, 0);
+    sends(&live, 20 * SF_SEC, S, SF_TH_SYN | SF_TH_ACK, 70000, 90000);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(last->conn, 2);
+        assert_int_equal(last->from, SF_SERVER);
+        assert_int_equal(last->seq, 0);
+        assert_int_equal(last->ack, 1);
+        assert_int_equal(last->t_ns, i * SF_SEC);
+        assert_int_equal(last->labels, (uint32_t)i << SF_LABEL_RETRANSMISSION);
+        sends(&live, 21 * SF_SEC, S, SF_TH_SYN | SF_TH_ACK, 70000, 90000);
+    }
+    sf_tracker_free(live.tracker);
+}
+
 static void a_clock_set_back_holds_no_record(void **state)
 {
     (void)state;
@@ -705,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_record_says_nothing_of_what_stood_there_before),
         cmocka_unit_test(the_segment_that_makes_the_record_due_may_be_late_itself),
         cmocka_unit_test(a_syn_after_the_record_opens_anew),
+        cmocka_unit_test(a_syn_ack_that_waits_is_the_servers),
         cmocka_unit_test(a_clock_set_back_holds_no_record),
         cmocka_unit_test(overdue_handshakes_are_noted_without_a_packet),
         cmocka_unit_test(open_connections_are_told_of_each_interval),
