@@ -119,7 +119,7 @@ static inline uint32_t sf_wire_payload(const struct sf_segment *seg)
 /* End of an un-acknowledged segment. */
 struct sf_wire_unacked {
     uint32_t end;
-    struct sf_wire_unacked *next;
+    struct sf_wire_unacked *child[2];
 };
 
 struct sf_wire_end {
@@ -134,8 +134,7 @@ struct sf_wire_end {
     bool awaits_first_ack; /* sent a SYN, and nothing but SYNs since */
     uint32_t last_labels;
     uint32_t unacked_count;
-    uint32_t unacked_low; /* lowest end among them */
-    struct sf_wire_unacked *unacked, **unacked_tail;
+    struct sf_wire_unacked *unacked; /* a heap, the lowest end on top; NULL: none */
 };
 enum { SF_WIRE_SCALE_UNKNOWN = -1, SF_WIRE_SCALE_NONE = -2 };
 

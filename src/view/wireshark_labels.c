@@ -34,37 +34,47 @@ struct sf_wire_labels *sf_wire_labels_new(struct sf_views *views)
         struct sf_wire_end *end = &labels->end[dir];
         end->window = UINT32_MAX;
         end->scale = SF_WIRE_SCALE_UNKNOWN;
-        end->unacked_tail = &end->unacked;
     }
     return labels;
 }
 
-static void drop_unacked(struct sf_views *views, struct sf_wire_end *end, uint32_t ack, bool all)
+/* Un-acknowledged segments are a skew heap (Sleator and Tarjan, 1986), the lowest end on top: of n
+ * of them one is added or taken in log n steps, averaged over them, in whatever order they came.
+ * Ends 2^31 apart have no order; one may then stay longer than in tshark, and only counts. */
+static struct sf_wire_unacked *meld(struct sf_wire_unacked *a, struct sf_wire_unacked *b)
 {
-    struct sf_wire_unacked **at = &end->unacked;
-    bool has_low = false;
-    if (!all && end->unacked != NULL && before(ack, end->unacked_low))
-        return; /* what acknowledges nothing new must not cost a walk */
-    while (*at != NULL) {
-        struct sf_wire_unacked *segment = *at;
-        if (!all && before(ack, segment->end)) {
-            if (!has_low || before(segment->end, end->unacked_low))
-                end->unacked_low = segment->end;
-            has_low = true;
-            at = &segment->next;
-            continue;
-        }
-        *at = segment->next;
-        end->unacked_count--;
-        sf_slab_give(&views->unacked, segment);
+    struct sf_wire_unacked *top, **at = &top;
+    while (a != NULL && b != NULL) {
+        struct sf_wire_unacked *low = before(b->end, a->end) ? b : a, *high = low == a ? b : a;
+        *at = low;
+        a = low->child[1];
+        b = high;
+        low->child[1] = low->child[0];
+        at = &low->child[0];
     }
-    end->unacked_tail = at;
+    *at = a != NULL ? a : b;
+    return top;
+}
+
+static void drop_lowest(struct sf_views *views, struct sf_wire_end *end)
+{
+    struct sf_wire_unacked *lowest = end->unacked;
+    end->unacked = meld(lowest->child[0], lowest->child[1]);
+    end->unacked_count--;
+    sf_slab_give(&views->unacked, lowest);
+}
+
+static void drop_acknowledged(struct sf_views *views, struct sf_wire_end *end, uint32_t ack)
+{
+    while (end->unacked != NULL && !before(ack, end->unacked->end))
+        drop_lowest(views, end);
 }
 
 void sf_wire_labels_free(struct sf_views *views, struct sf_wire_labels *labels)
 {
     for (int dir = 0; dir < SF_DIR_COUNT; dir++)
-        drop_unacked(views, &labels->end[dir], 0, true);
+        while (labels->end[dir].unacked != NULL)
+            drop_lowest(views, &labels->end[dir]);
     sf_slab_give(&views->wire_labels, labels);
 }
 
@@ -195,10 +205,7 @@ static uint32_t note_unacked(struct sf_views *views, struct look *l)
     if (segment == NULL)
         return end;
     segment->end = end;
-    if (l->snd->unacked == NULL || before(end, l->snd->unacked_low))
-        l->snd->unacked_low = end;
-    *l->snd->unacked_tail = segment;
-    l->snd->unacked_tail = &segment->next;
+    l->snd->unacked = meld(l->snd->unacked, segment);
     l->snd->unacked_count++;
     return end;
 }
@@ -218,7 +225,7 @@ static void move_on(struct sf_views *views, struct look *l, uint32_t labels)
     snd->last_ack = l->ack;
     snd->last_packet_ns = l->seg->ts_ns;
     snd->last_labels = labels;
-    drop_unacked(views, l->rcv, l->ack, false);
+    drop_acknowledged(views, l->rcv, l->ack);
 }
 
 /* From the latest SYN to the first ACK after it, whoever sent either. */
