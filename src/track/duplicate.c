@@ -228,6 +228,12 @@ static void take_copy(struct sf_turn *turn)
     sf_turn_note(turn, SF_ANOMALY_CAPTURE_DUPLICATE, 0);
 }
 
+bool sf_duplicate_is(const struct sf_segment *before, const struct sf_segment *seg)
+{
+    return sf_duplicate_print(before) == sf_duplicate_print(seg) &&
+           seg->ts_ns - before->ts_ns <= DUPLICATE_NS;
+}
+
 bool sf_duplicate_check(struct sf_turn *turn)
 {
     uint64_t print = sf_duplicate_print(turn->seg);

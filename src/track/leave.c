@@ -273,8 +273,8 @@ static struct sf_flow *next_leaving(struct sf_tracker *t)
 /* After nearly every packet there is none. */
 static bool is_any_finished(const struct sf_tracker *t)
 {
-    return t->finished.before.first != NULL || t->finished.are_packed || t->leaving.first != NULL ||
-           t->leavers.are_under_way;
+    return t->finished.before.first != NULL || t->finished.after.first != NULL ||
+           t->leaving.first != NULL || t->leavers.are_under_way;
 }
 
 static struct sf_flow *next_finished(struct sf_tracker *t)

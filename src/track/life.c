@@ -288,11 +288,10 @@ static bool crosses_its_ack(const struct sf_turn *turn)
     return turn->seg->ts_ns - rcv->last_ns <= on_the_way;
 }
 
+/* After a RST it crossed that, or took no notice: see reset.c. */
 static void send_fin_again(struct sf_turn *turn)
 {
-    bool has_reset =
-        sf_flow_has_reset(turn->flow); /* it crossed that, or took no notice: reset.c */
-    if (!has_reset && !crosses_its_ack(turn))
+    if (!sf_flow_has_reset(turn->flow) && !crosses_its_ack(turn))
         retract(turn, turn->dir);
 }
 

@@ -2,6 +2,7 @@
  * connection, or a question that only the answer decides (RFC 9293 §3.5.1, §3.6.1, RFC 6191). */
 #include "track_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,6 +166,7 @@ int sf_reuse_keep(struct sf_flow *flow, const struct sf_segment *seg, uint64_t i
         pending->id = id;
         flow->pending = pending;
     }
+    assert(pending->count < PENDING_MAX); /* sf_reuse_judge() would have settled them */
     pending->segments[pending->count++] = *seg;
     return 0;
 }
@@ -176,9 +178,8 @@ static uint32_t label_of(const struct sf_pending *pending, const struct sf_segme
         const struct sf_segment *before = &pending->segments[i];
         if (before->dir != seg->dir || !sf_seq_equal(before->seq, seg->seq))
             continue;
-        bool is_copy = sf_duplicate_print(before) == sf_duplicate_print(seg) &&
-                       seg->ts_ns - before->ts_ns <= SF_MSEC;
-        return 1u << (is_copy ? SF_LABEL_CAPTURE_DUPLICATE : SF_LABEL_RETRANSMISSION);
+        return 1u << (sf_duplicate_is(before, seg) ? SF_LABEL_CAPTURE_DUPLICATE
+                                                   : SF_LABEL_RETRANSMISSION);
     }
     return 0;
 }

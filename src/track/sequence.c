@@ -12,10 +12,10 @@ static const sf_ns FLIGHT_UNKNOWN = 3 * SF_MSEC;
 static const int IP_ID_NEAR = 1024;
 /* Kernels wait at least this long before a retransmission timeout (Linux TCP_RTO_MIN). */
 static const sf_ns RTO_MIN = 200 * SF_MSEC;
-/* What was sent before and is not acknowledged goes again after this (RFC 6298 §2.1). */
-static const sf_ns UNDER_WAY_NS = SF_SEC;
 /* Nor longer (Linux TCP_RTO_MAX; RFC 6298 §2.5): stamps of a damaged file may say anything. */
 static const sf_ns RTO_MAX = 120 * SF_SEC;
+/* Until then what is under way is acknowledged or goes again (RFC 6298 §2.1). */
+static const sf_ns UNDER_WAY_NS = SF_SEC;
 
 static void choose_base(struct sf_endpoint *ep, sf_seq base, bool is_iss)
 {

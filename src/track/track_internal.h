@@ -87,8 +87,7 @@ struct sf_waiting {
     struct sf_departures before; /* the first ones */
     size_t before_count;
     struct sf_shelf *shelf;     /* those that came then, packed */
-    struct sf_departures after; /* the newest */
-    bool are_packed;            /* some are, or will be */
+    struct sf_departures after; /* the newest; while there is none, none is packed */
 };
 
 /* Connections that leave together, when time moves on or the input is over: they are known by id
@@ -350,6 +349,8 @@ static inline bool sf_duplicate_forget_far(struct sf_flow *flow, uint64_t packet
 void sf_duplicate_on_network(struct sf_turn *turn, sf_offset begin, sf_offset end);
 /* What two captures of one packet have in common. */
 uint64_t sf_duplicate_print(const struct sf_segment *seg);
+/* Whether it looks like another capture of the one before, wherever that was. */
+bool sf_duplicate_is(const struct sf_segment *before, const struct sf_segment *seg);
 void sf_duplicate_remember(struct sf_endpoint *snd, const struct sf_segment *seg, uint64_t print);
 void sf_count_segment(struct sf_turn *turn); /* count.c: what needs no judgement */
 /* Of each end so many segments are tested: enough to tell offload, too few to cost time. */

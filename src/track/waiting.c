@@ -49,12 +49,11 @@ static void pack_first(struct sf_tracker *t, struct sf_waiting *waiting)
 void sf_waiting_add(struct sf_tracker *t, struct sf_flow *flow)
 {
     struct sf_waiting *waiting = &t->finished;
-    if (!waiting->are_packed && waiting->before_count < UNPACKED_MAX) {
+    if (waiting->after.first == NULL && waiting->before_count < UNPACKED_MAX) {
         sf_departures_add(&waiting->before, flow);
         waiting->before_count++;
         return;
     }
-    waiting->are_packed = true;
     if (waiting->after.first != NULL)
         pack_first(t, waiting); /* the newest is still with the views */
     sf_departures_add(&waiting->after, flow);
@@ -83,13 +82,8 @@ struct sf_flow *sf_waiting_take(struct sf_tracker *t)
         waiting->before_count--;
         return flow;
     }
-    if (!waiting->are_packed)
-        return NULL;
     flow = unpack_oldest(t, waiting->shelf);
-    if (flow == NULL)
-        flow = sf_departures_take(&waiting->after);
-    waiting->are_packed = flow != NULL;
-    return flow;
+    return flow != NULL ? flow : sf_departures_take(&waiting->after);
 }
 
 void sf_waiting_dispose(struct sf_tracker *t)
