@@ -43,6 +43,7 @@ static void fill_flow(struct sf_flow *flow, uint64_t *random)
         struct sf_endpoint *ep = &flow->ep[dir];
         make_samples(&ep->rtt, random);
         ep->is_window_scaled = chance_next(random) & 1;
+        ep->has_fin_ack = chance_next(random) & 1;
         if (chance_next(random) & 1)
             memset(ep->prints, 0, sizeof ep->prints);
     }
